@@ -1,0 +1,26 @@
+//! Names the build's cfgs; it generates no code.
+//!
+//! - `x86_dispatch`: x86 with SSE2, where wider registers are chosen at run time.
+//! - `portable_fused`: the portable registers multiply and add with one rounding (aarch64, whose baseline has FMA).
+//! - `portable_simd`: the portable registers are real ones here, not plain code.
+
+use std::env;
+
+fn main() {
+    println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rustc-check-cfg=cfg(x86_dispatch, portable_fused, portable_simd)");
+    let arch = env::var("CARGO_CFG_TARGET_ARCH").unwrap_or_default();
+    let features = env::var("CARGO_CFG_TARGET_FEATURE").unwrap_or_default();
+    let has = |name: &str| features.split(',').any(|feature| feature == name);
+    let x86 = matches!(arch.as_str(), "x86" | "x86_64") && has("sse2");
+    let neon = arch == "aarch64" && has("neon");
+    if x86 {
+        println!("cargo::rustc-cfg=x86_dispatch");
+    }
+    if neon {
+        println!("cargo::rustc-cfg=portable_fused");
+    }
+    if x86 || neon || has("simd128") {
+        println!("cargo::rustc-cfg=portable_simd");
+    }
+}

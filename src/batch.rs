@@ -1,0 +1,335 @@
+//! The call: a loss, its slices and its options, ended by the reduction.
+
+use crate::dispatch::Level;
+use crate::elementwise::{Job, first_bad};
+use crate::error::Error;
+use crate::float::Float;
+use crate::lanes::{Lanes, Scalar};
+use crate::loss::Loss;
+use crate::sum::HighLow;
+use crate::total::{Exact, Total};
+
+/// What every [`Loss`] can do: run over a batch, or over a single pair.
+///
+/// ```
+/// use fused_loss::{Elementwise, Mse};
+/// assert_eq!(Mse.batch(&[3.0_f32, 1.0], &[1.0, 1.0]).mean(), Ok(2.0));
+/// ```
+pub trait Elementwise<F: Float>: Loss<F> {
+    /// A call over `pred` and `target`, of one length. It runs when it is ended, by [`Batch::mean`] for one.
+    ///
+    /// ```
+    /// use fused_loss::{Elementwise, Huber};
+    /// let mut grad = [0.0_f32; 2];
+    /// let batch = Huber { delta: 1.0 }.batch(&[3.0, 1.0], &[1.0, 1.0]);
+    /// assert_eq!(batch.weights(&[2.0, 1.0]).gradient(&mut grad).mean(), Ok(1.5));
+    /// assert_eq!(grad, [1.0, 0.0]);
+    /// ```
+    fn batch<'a>(self, pred: &'a [F], target: &'a [F]) -> Batch<'a, Self, F> {
+        Batch::new(self, Pred::Apart(pred), target)
+    }
+
+    /// A call that writes the gradient over the predictions.
+    ///
+    /// On an `Err`, `pred` may hold both: call [`Batch::check`] first where it must not be lost.
+    ///
+    /// ```
+    /// use fused_loss::{Elementwise, Mse};
+    /// let mut pred = [3.0_f32, 1.0];
+    /// assert_eq!(Mse.batch_in_place(&mut pred, &[1.0, 1.0]).sum(), Ok(4.0));
+    /// assert_eq!(pred, [4.0, 0.0]);
+    /// ```
+    fn batch_in_place<'a>(self, pred: &'a mut [F], target: &'a [F]) -> Batch<'a, Self, F> {
+        Batch::new(self, Pred::InPlace(pred), target)
+    }
+
+    /// Loss and slope of one prediction and target, unchecked: outside the domains, whatever the formula gives.
+    ///
+    /// It has the bits of [`Rounding::Unfused`](crate::Rounding::Unfused).
+    ///
+    /// ```
+    /// use fused_loss::{Elementwise, Mse};
+    /// assert_eq!(Mse.at_one(3.0_f32, 1.0), (4.0, 4.0));
+    /// ```
+    fn at_one(self, pred: F, target: F) -> (F, F) {
+        let (value, slope) = self.at(Scalar(pred), Scalar(target));
+        (value.0, slope.0)
+    }
+}
+
+impl<F: Float, L: Loss<F>> Elementwise<F> for L {}
+
+/// A call with its options, from [`Elementwise::batch`] or [`Elementwise::batch_in_place`].
+///
+/// Options: [`weights`](Batch::weights), [`gradient`](Batch::gradient) or [`add_gradient`](Batch::add_gradient),
+/// [`losses`](Batch::losses), [`scale`](Batch::scale), [`level`](Batch::level). Ends: [`mean`](Batch::mean),
+/// [`sum`](Batch::sum), [`mean_over`](Batch::mean_over), [`weighted_mean`](Batch::weighted_mean),
+/// [`total`](Batch::total), [`check`](Batch::check).
+///
+/// The gradient is that of the reduced value, times the scale: weight, scale and 1 / n are folded into one factor
+/// first. Lengths and parameters are checked before anything is written; values are checked in the same pass, and on
+/// an `Err` the outputs hold unspecified numbers.
+///
+/// ```
+/// use fused_loss::{Elementwise, Mae};
+/// let (mut grad, mut losses) = ([0.0_f64; 3], [0.0; 3]);
+/// let mean = Mae.batch(&[1.0, 2.0, 3.0], &[0.0; 3]).gradient(&mut grad).losses(&mut losses).scale(6.0).mean();
+/// assert_eq!((mean, grad, losses), (Ok(2.0), [2.0; 3], [1.0, 2.0, 3.0]));
+/// ```
+#[must_use = "a batch runs when it is ended, by `mean` for one"]
+pub struct Batch<'a, L, F> {
+    loss: L,
+    pred: Pred<'a, F>,
+    target: &'a [F],
+    weights: Option<&'a [F]>,
+    grad: Option<&'a mut [F]>,
+    add: bool,
+    each: Option<&'a mut [F]>,
+    scale: F,
+    level: Option<Level>,
+}
+
+enum Pred<'a, F> {
+    Apart(&'a [F]),
+    InPlace(&'a mut [F]),
+}
+
+impl<'a, L: Loss<F>, F: Float> Batch<'a, L, F> {
+    fn new(loss: L, pred: Pred<'a, F>, target: &'a [F]) -> Self {
+        let (weights, grad, each, level) = (None, None, None, None);
+        Batch { loss, pred, target, weights, grad, add: false, each, scale: F::ONE, level }
+    }
+
+    /// A weight for each element. Weight 0 masks: loss and gradient are 0 whatever the prediction holds, and the
+    /// target is not checked. Negative weights are allowed; infinite ones and NaN are `Err(Weight)`.
+    pub fn weights(mut self, weights: &'a [F]) -> Self {
+        self.weights = Some(weights);
+        self
+    }
+
+    /// Where the gradient is written.
+    pub fn gradient(mut self, grad: &'a mut [F]) -> Self {
+        (self.grad, self.add) = (Some(grad), false);
+        self
+    }
+
+    /// What the gradient is added to.
+    ///
+    /// ```
+    /// # use fused_loss::{Elementwise, Mae};
+    /// let mut grad = [10.0_f32; 2];
+    /// Mae.batch(&[3.0, 1.0], &[1.0, 2.0]).add_gradient(&mut grad).sum()?;
+    /// assert_eq!(grad, [11.0, 9.0]);
+    /// # Ok::<(), fused_loss::Error<f32>>(())
+    /// ```
+    pub fn add_gradient(mut self, grad: &'a mut [F]) -> Self {
+        (self.grad, self.add) = (Some(grad), true);
+        self
+    }
+
+    /// Where each element's loss is written: weighted, neither scaled nor divided.
+    pub fn losses(mut self, each: &'a mut [F]) -> Self {
+        self.each = Some(each);
+        self
+    }
+
+    /// The upstream factor: multiplies the gradient alone. Must be finite.
+    ///
+    /// The factor of the mean's gradient is `scale / n`, rounded once: a shard of n elements that ends in
+    /// [`total`](Batch::total) with `scale(1.0 / n as f32)` has the bits of the whole call.
+    pub fn scale(mut self, scale: F) -> Self {
+        self.scale = scale;
+        self
+    }
+
+    /// Runs on this level instead of the best one.
+    pub fn level(mut self, level: Level) -> Self {
+        self.level = Some(level);
+        self
+    }
+
+    /// The sum of the losses.
+    ///
+    /// Within 1 ULP of the exact sum of the rounded losses where they have one sign, at any length; an infinite or NaN
+    /// loss gives what plain summation would.
+    ///
+    /// ```
+    /// # use fused_loss::{Elementwise, Mse};
+    /// assert_eq!(Mse.batch(&[3.0_f32, 1.0], &[1.0, 1.0]).sum(), Ok(4.0));
+    /// ```
+    pub fn sum(self) -> Result<F, Error<F>> {
+        self.check_shape()?;
+        let factor = self.scale;
+        Ok(self.run(factor, None)?.high)
+    }
+
+    /// The sum of the losses over their number, those of weight 0 included: PyTorch's `reduction='mean'`.
+    ///
+    /// `Err(Empty)` where there are none.
+    ///
+    /// ```
+    /// # use fused_loss::{Elementwise, Error, Mse};
+    /// assert_eq!(Mse.batch(&[3.0_f32, 1.0], &[1.0, 1.0]).mean(), Ok(2.0));
+    /// assert_eq!(Mse.batch(&[0.0_f32; 0], &[]).mean(), Err(Error::Empty));
+    /// ```
+    pub fn mean(self) -> Result<F, Error<F>> {
+        self.check_shape()?;
+        let count = self.target.len();
+        self.mean_over(count)
+    }
+
+    /// The sum of the losses over a denominator of the caller's: the batch size for PyTorch's `'batchmean'`, or the
+    /// whole batch's count where gradients are accumulated over parts of it (a mean of means is wrong).
+    ///
+    /// `Err(Empty)` where it is 0.
+    ///
+    /// ```
+    /// # use fused_loss::{Elementwise, Mse};
+    /// assert_eq!(Mse.batch(&[3.0_f32, 1.0], &[1.0, 1.0]).mean_over(8), Ok(0.5));
+    /// ```
+    pub fn mean_over(self, count: usize) -> Result<F, Error<F>> {
+        self.check_shape()?;
+        if count == 0 {
+            return Err(Error::Empty);
+        }
+        let factor = self.scale / F::from_count(count as u64);
+        Ok(self.run(factor, None)?.divide(HighLow::of_count(count as u64)))
+    }
+
+    /// The sum of the weighted losses over the sum of the weights, which a first pass over the weights alone finds.
+    ///
+    /// `Err(NoWeights)` without weights, `Err(Empty)` where they sum to 0.
+    ///
+    /// ```
+    /// # use fused_loss::{Elementwise, Mse};
+    /// assert_eq!(Mse.batch(&[3.0_f32, 1.0], &[1.0, 1.0]).weights(&[0.5, 1.5]).weighted_mean(), Ok(1.0));
+    /// ```
+    pub fn weighted_mean(self) -> Result<F, Error<F>> {
+        self.check_shape()?;
+        let weights = self.weights.ok_or(Error::NoWeights)?;
+        let sum = weight_sum(weights, self.chosen_level(), None)?;
+        if !sum.high.finite() {
+            self.check_values()?; // names the weight that is not
+        }
+        if sum.high == F::ZERO {
+            return Err(Error::Empty);
+        }
+        let factor = self.scale / sum.high;
+        Ok(self.run(factor, None)?.divide(sum))
+    }
+
+    /// The exact total, for merging; the gradient is that of the sum.
+    ///
+    /// ```
+    /// # use fused_loss::{Elementwise, Mse};
+    /// let total = Mse.batch(&[3.0_f32, 1.0], &[1.0, 1.0]).total()?;
+    /// assert_eq!((total.sum(), total.count()), (4.0, 2));
+    /// # Ok::<(), fused_loss::Error<f32>>(())
+    /// ```
+    pub fn total(self) -> Result<Total<F>, Error<F>> {
+        self.check_shape()?;
+        let mut total = Total { count: self.target.len() as u64, ..Total::default() };
+        match self.weights {
+            Some(weights) => {
+                weight_sum(weights, self.chosen_level(), Some(&mut total.weight))?;
+            }
+            None => total.weight.add_count(total.count),
+        }
+        let factor = self.scale;
+        self.run(factor, Some(&mut total.sum))?;
+        Ok(total)
+    }
+
+    /// Makes every check of a call, on lengths, parameters and values, and writes nothing.
+    ///
+    /// ```
+    /// # use fused_loss::{BceWithLogits, Elementwise, Error};
+    /// let batch = BceWithLogits::default().batch(&[0.0_f32, 0.0], &[1.0, 1.5]);
+    /// assert_eq!(batch.check(), Err(Error::Target { index: 1, value: 1.5 }));
+    /// ```
+    pub fn check(self) -> Result<(), Error<F>> {
+        self.check_shape()?;
+        self.check_values()
+    }
+
+    fn chosen_level(&self) -> Level {
+        self.level.unwrap_or_else(Level::detect)
+    }
+
+    fn pred(&self) -> &[F] {
+        match &self.pred {
+            Pred::Apart(pred) => pred,
+            Pred::InPlace(pred) => pred,
+        }
+    }
+
+    fn check_shape(&self) -> Result<(), Error<F>> {
+        let expected = self.pred().len();
+        let lengths = [
+            ("target", Some(self.target.len())),
+            ("weights", self.weights.map(<[F]>::len)),
+            ("gradient", self.grad.as_deref().map(<[F]>::len)),
+            ("losses", self.each.as_deref().map(<[F]>::len)),
+        ];
+        for (what, length) in lengths {
+            match length {
+                Some(found) if found != expected => {
+                    return Err(Error::Length { what, expected, found });
+                }
+                _ => {}
+            }
+        }
+        if !self.scale.finite() {
+            return Err(Error::Parameter { name: "scale", value: self.scale, domain: "finite" });
+        }
+        self.loss.check()
+    }
+
+    fn check_values(&self) -> Result<(), Error<F>> {
+        first_bad(self.loss, self.pred(), self.target, self.weights.unwrap_or_default(), 0)
+            .map_or(Ok(()), Err)
+    }
+
+    fn run(self, factor: F, total: Option<&mut Exact<F>>) -> Result<HighLow<F>, Error<F>> {
+        let level = self.chosen_level();
+        let (pred, grad): (&[F], &mut [F]) = match (self.pred, self.grad) {
+            (Pred::Apart(pred), grad) => (pred, grad.unwrap_or_default()),
+            (Pred::InPlace(pred), Some(grad)) => (pred, grad),
+            (Pred::InPlace(pred), None) => (&[], pred),
+        };
+        let job = Job {
+            pred,
+            target: self.target,
+            weights: self.weights.unwrap_or_default(),
+            grad,
+            each: self.each.unwrap_or_default(),
+            add: self.add,
+            factor,
+        };
+        job.run(self.loss, level, total)
+    }
+}
+
+/// The sum of weights: the fused loop over a loss that is its prediction.
+fn weight_sum<F: Float>(
+    weights: &[F],
+    level: Level,
+    total: Option<&mut Exact<F>>,
+) -> Result<HighLow<F>, Error<F>> {
+    let (grad, each, factor) = (Default::default(), Default::default(), F::ONE);
+    let job = Job { pred: weights, target: weights, weights: &[], grad, each, add: false, factor };
+    job.run(Identity, level, total)
+}
+
+#[derive(Clone, Copy)]
+struct Identity;
+
+impl<F: Float> Loss<F> for Identity {
+    #[inline(always)]
+    fn at<V: Lanes<Elem = F>>(self, pred: V, _: V) -> (V, V) {
+        (pred, pred)
+    }
+    fn definition(self, pred: f64, _: f64) -> f64 {
+        pred
+    }
+}

@@ -1,0 +1,282 @@
+//! Levels of the CPU, and the one door from plain code into kernels.
+//!
+//! SAFETY, for the whole file: a register of a level may exist only where the CPU has its instructions. A [`Level`]
+//! is made in one place, [`Level::available`], which asks the CPU first; its field is private, so a value of it is
+//! the proof that the entries below need.
+#![allow(unsafe_code)]
+
+use core::fmt;
+use core::sync::atomic::{AtomicU8, Ordering};
+
+use crate::float::Float;
+#[cfg(x86_dispatch)]
+use crate::lanes::{Avx2F32, Avx2F64, Avx512F32, Avx512F64};
+use crate::lanes::{Lanes, Pair, PortableF32, PortableF64, Scalar};
+
+#[cfg(x86_dispatch)]
+mod cpu;
+
+/// A set of instructions that this CPU has: a value of it is the proof.
+///
+/// Every level of one [`Rounding`] class gives the same bits. Calls take the best level by themselves
+/// ([`Level::detect`]); a level can be forced per call, for tests, benchmarks, or bits that must match a machine of
+/// the other class.
+///
+/// ```
+/// use fused_loss::{Elementwise, Level, Mse};
+/// for level in Level::available() {
+///     let sum = Mse.batch(&[1.0_f32, 2.0], &[0.0, 0.0]).level(level).sum();
+///     assert_eq!(sum, Ok(5.0), "{level}");
+/// }
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Level(Kind);
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+enum Kind {
+    Scalar = 1,
+    Portable = 2,
+    #[cfg(x86_dispatch)]
+    Avx2 = 3,
+    #[cfg(x86_dispatch)]
+    Avx512 = 4,
+}
+
+/// How `a * b + c` rounds: the one thing that differs between levels, and so the class of their bits.
+///
+/// ```
+/// use fused_loss::{Level, Rounding};
+/// assert_eq!(Level::find("scalar").unwrap().rounding(), Rounding::Unfused);
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Rounding {
+    /// Once: AVX2 with FMA, AVX-512, NEON.
+    Fused,
+    /// Twice: SSE2, simd128, plain code.
+    Unfused,
+}
+
+impl fmt::Display for Rounding {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Rounding::Fused => "fused",
+            Rounding::Unfused => "unfused",
+        })
+    }
+}
+
+const KINDS: &[Kind] = &[
+    Kind::Scalar,
+    Kind::Portable,
+    #[cfg(x86_dispatch)]
+    Kind::Avx2,
+    #[cfg(x86_dispatch)]
+    Kind::Avx512,
+];
+
+impl Level {
+    /// The names of all levels of this target, whether this CPU has them or not, the best last.
+    ///
+    /// ```
+    /// assert!(fused_loss::Level::names().any(|name| name == "portable"));
+    /// ```
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        KINDS.iter().map(|&kind| Level(kind).name())
+    }
+
+    /// The levels that this CPU and its operating system can run, the best last.
+    ///
+    /// ```
+    /// assert!(fused_loss::Level::available().count() >= 2);
+    /// ```
+    pub fn available() -> impl Iterator<Item = Level> {
+        KINDS.iter().filter(|kind| kind.runs_here()).map(|&kind| Level(kind))
+    }
+
+    /// The level of this name, where this CPU has it.
+    ///
+    /// ```
+    /// use fused_loss::Level;
+    /// assert_eq!(Level::find("scalar").map(Level::name), Some("scalar"));
+    /// assert_eq!(Level::find("abacus"), None);
+    /// ```
+    pub fn find(name: &str) -> Option<Level> {
+        Level::available().find(|level| level.name() == name)
+    }
+
+    /// The level that calls take by themselves: the best one, found once and remembered.
+    ///
+    /// Where the target has no SIMD, this is `scalar`.
+    ///
+    /// ```
+    /// use fused_loss::Level;
+    /// assert!(Level::available().any(|level| level == Level::detect()));
+    /// ```
+    #[inline]
+    pub fn detect() -> Level {
+        // One of these bytes is as good as another: every thread finds the same, so no order is needed.
+        static FOUND: AtomicU8 = AtomicU8::new(0);
+        let found = FOUND.load(Ordering::Relaxed);
+        match KINDS.iter().find(|&&kind| kind as u8 == found) {
+            Some(&kind) => Level(kind),
+            None => Level::look(&FOUND),
+        }
+    }
+
+    #[cold]
+    fn look(found: &AtomicU8) -> Level {
+        let best = if cfg!(portable_simd) { Level::available().last() } else { None };
+        let level = best.unwrap_or(Level(Kind::Scalar));
+        found.store(level.0 as u8, Ordering::Relaxed);
+        level
+    }
+
+    /// Its name: `scalar`, `portable`, `avx2` or `avx512`.
+    ///
+    /// ```
+    /// println!("{}", fused_loss::Level::detect().name());
+    /// ```
+    pub fn name(self) -> &'static str {
+        match self.0 {
+            Kind::Scalar => "scalar",
+            Kind::Portable => "portable",
+            #[cfg(x86_dispatch)]
+            Kind::Avx2 => "avx2",
+            #[cfg(x86_dispatch)]
+            Kind::Avx512 => "avx512",
+        }
+    }
+
+    /// What it is made of on this target.
+    ///
+    /// ```
+    /// println!("{}", fused_loss::Level::detect().instructions());
+    /// ```
+    pub fn instructions(self) -> &'static str {
+        match self.0 {
+            Kind::Scalar => "one number at a time",
+            Kind::Portable if cfg!(x86_dispatch) => "SSE2, 128 bits",
+            Kind::Portable if cfg!(portable_fused) => "NEON with FMA, 128 bits",
+            Kind::Portable if cfg!(portable_simd) => "simd128, 128 bits",
+            Kind::Portable => "plain code, four numbers at a time",
+            #[cfg(x86_dispatch)]
+            Kind::Avx2 => "AVX2 with FMA, 256 bits",
+            #[cfg(x86_dispatch)]
+            Kind::Avx512 => "AVX-512 F, BW, DQ, VL, 512 bits",
+        }
+    }
+
+    /// The class that its bits belong to. It depends on the level and the architecture, never on compiler flags.
+    ///
+    /// ```
+    /// println!("{}", fused_loss::Level::detect().rounding());
+    /// ```
+    pub fn rounding(self) -> Rounding {
+        let fused = match self.0 {
+            Kind::Scalar => false,
+            Kind::Portable => cfg!(portable_fused),
+            #[cfg(x86_dispatch)]
+            Kind::Avx2 | Kind::Avx512 => true,
+        };
+        if fused { Rounding::Fused } else { Rounding::Unfused }
+    }
+
+    /// Runs a kernel with this level's registers.
+    #[inline]
+    pub(crate) fn run<F: Float, K: Kernel<F>>(self, kernel: K) -> K::Output {
+        F::enter(self, kernel)
+    }
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(self.name())
+    }
+}
+
+impl Kind {
+    fn runs_here(self) -> bool {
+        match self {
+            Kind::Scalar | Kind::Portable => true,
+            #[cfg(x86_dispatch)]
+            Kind::Avx2 => cpu::has_avx2(),
+            #[cfg(x86_dispatch)]
+            Kind::Avx512 => cpu::has_avx512(),
+        }
+    }
+}
+
+/// Code over lanes that any level can run. `WIDTH` is the number of virtual lanes, and `WIDTH / V::LANES = PARTS`
+/// registers hold them.
+pub trait Kernel<F: Float> {
+    /// What it gives back.
+    type Output;
+    /// The body; implementations bear `#[inline(always)]`.
+    fn run<V: Lanes<Elem = F>, const WIDTH: usize, const PARTS: usize>(self, zero: V) -> Self::Output;
+}
+
+/// The registers of a precision at each level.
+pub trait Enter: Sized {
+    /// Runs the kernel with the registers of `level`.
+    fn enter<K: Kernel<Self>>(level: Level, kernel: K) -> K::Output
+    where
+        Self: Float;
+}
+
+impl Enter for f32 {
+    #[inline]
+    fn enter<K: Kernel<f32>>(level: Level, kernel: K) -> K::Output {
+        // SAFETY: `level` is the proof, see the head of the file.
+        unsafe {
+            match level.0 {
+                Kind::Scalar => plain::<f32, Scalar<f32>, K, 32, 32>(kernel),
+                Kind::Portable => plain::<f32, Pair<PortableF32>, K, 32, 4>(kernel),
+                #[cfg(x86_dispatch)]
+                Kind::Avx2 => avx2::<f32, Pair<Avx2F32>, K, 32, 2>(kernel),
+                #[cfg(x86_dispatch)]
+                Kind::Avx512 => avx512::<f32, Pair<Avx512F32>, K, 32, 1>(kernel),
+            }
+        }
+    }
+}
+
+impl Enter for f64 {
+    #[inline]
+    fn enter<K: Kernel<f64>>(level: Level, kernel: K) -> K::Output {
+        // SAFETY: `level` is the proof, see the head of the file.
+        unsafe {
+            match level.0 {
+                Kind::Scalar => plain::<f64, Scalar<f64>, K, 16, 16>(kernel),
+                Kind::Portable => plain::<f64, Pair<PortableF64>, K, 16, 4>(kernel),
+                #[cfg(x86_dispatch)]
+                Kind::Avx2 => avx2::<f64, Pair<Avx2F64>, K, 16, 2>(kernel),
+                #[cfg(x86_dispatch)]
+                Kind::Avx512 => avx512::<f64, Pair<Avx512F64>, K, 16, 1>(kernel),
+            }
+        }
+    }
+}
+
+// An entry is never inlined: it would lose its instructions, or bring them to a caller that may not have them.
+macro_rules! entry {
+    ($name:ident $(, $features:literal)?) => {
+        $(#[target_feature(enable = $features)])?
+        #[inline(never)]
+        unsafe fn $name<F, V, K, const WIDTH: usize, const PARTS: usize>(kernel: K) -> K::Output
+        where
+            F: Float,
+            V: Lanes<Elem = F>,
+            K: Kernel<F>,
+        {
+            const { assert!(WIDTH == F::WIDTH && WIDTH == PARTS * V::LANES) }
+            // SAFETY: the caller has a level with the instructions of V.
+            kernel.run::<V, WIDTH, PARTS>(unsafe { V::zero() })
+        }
+    };
+}
+entry!(plain);
+#[cfg(x86_dispatch)]
+entry!(avx2, "avx2,fma");
+#[cfg(x86_dispatch)]
+entry!(avx512, "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma");

@@ -1,0 +1,158 @@
+//! The contract of a register: a few numbers side by side, worked on at once.
+//!
+//! A register value is the proof that its instructions may run. Only the dispatch room makes a first one, after it
+//! has looked at the CPU; everything else comes from that value (`pred.splat(0.5)`, `zero.load(slice)`). That is why
+//! kernels read like their formula and hold no `unsafe`.
+//!
+//! Every operation here is IEEE 754 arithmetic, rounded to nearest, or moves bits: a kernel written over it has the
+//! same bits on every backend. One thing differs, and has a name: [`Lanes::FUSED`].
+//!
+//! Every function over lanes bears `#[inline(always)]`. A call that stays a call is compiled without the
+//! instructions of its register, and costs up to 36 times the time, in silence.
+
+use core::ops::{Add, BitAnd, BitOr, Div, Mul, Neg, Not, Sub};
+
+use crate::float::Float;
+
+#[cfg(x86_dispatch)]
+mod avx2;
+#[cfg(x86_dispatch)]
+mod avx512;
+mod pair;
+mod portable;
+mod scalar;
+#[cfg(x86_dispatch)]
+mod x86;
+
+#[cfg(x86_dispatch)]
+pub(crate) use avx2::{Avx2F32, Avx2F64};
+#[cfg(x86_dispatch)]
+pub(crate) use avx512::{Avx512F32, Avx512F64};
+pub(crate) use pair::Pair;
+pub(crate) use portable::{PortableF32, PortableF64};
+pub(crate) use scalar::Scalar;
+
+pub(crate) mod sealed {
+    /// Keeps [`super::Lanes`] ours, and makes the first register of a kernel.
+    pub trait Register: Sized {
+        /// All lanes +0.
+        ///
+        /// # Safety
+        /// The CPU must have the instructions of this register.
+        #[allow(unsafe_code)]
+        unsafe fn zero() -> Self;
+    }
+}
+
+/// A register of numbers: what a loss is written over.
+///
+/// `+ - * /` and unary `-` work lane by lane. The trait is sealed; levels of the CPU implement it.
+///
+/// ```
+/// use fused_loss::{Lanes, Mask};
+/// /// |x|, but 0 above a limit.
+/// #[inline(always)]
+/// fn cut<V: Lanes>(x: V, limit: V) -> V {
+///     x.abs().gt(limit).select(x.splat(Default::default()), x.abs())
+/// }
+/// ```
+pub trait Lanes:
+    sealed::Register
+    + Copy
+    + Add<Output = Self>
+    + Sub<Output = Self>
+    + Mul<Output = Self>
+    + Div<Output = Self>
+    + Neg<Output = Self>
+{
+    /// The number in a lane.
+    type Elem: Float;
+    /// One truth value a lane.
+    type Mask: Mask<Self>;
+    /// How many lanes.
+    const LANES: usize;
+    /// The rounding class: whether [`mul_add`](Lanes::mul_add) rounds once (true) or twice.
+    const FUSED: bool;
+
+    /// `x` in every lane.
+    fn splat(self, x: Self::Elem) -> Self;
+    /// The first `LANES` elements. Panics where there are fewer.
+    fn load(self, from: &[Self::Elem]) -> Self;
+    /// Writes the first `LANES` elements. Panics where there are fewer.
+    fn store(self, into: &mut [Self::Elem]);
+
+    /// `self * b + c`, rounded once where `FUSED`, else twice.
+    fn mul_add(self, b: Self, c: Self) -> Self;
+    /// `c - self * b`, rounded once where `FUSED`, else twice.
+    fn neg_mul_add(self, b: Self, c: Self) -> Self;
+    /// Without the sign.
+    fn abs(self) -> Self;
+    /// `self > other ? self : other`: where one is NaN, `other`.
+    fn max(self, other: Self) -> Self;
+    /// `self < other ? self : other`: where one is NaN, `other`.
+    fn min(self, other: Self) -> Self;
+    /// Between `low` and `high`; NaN in `self` stays NaN.
+    #[inline(always)]
+    fn clamp(self, low: Self, high: Self) -> Self {
+        high.min(low.max(self))
+    }
+
+    /// `self < other`; false where one is NaN, as all comparisons.
+    fn lt(self, other: Self) -> Self::Mask;
+    /// `self <= other`.
+    fn le(self, other: Self) -> Self::Mask;
+    /// `self > other`.
+    #[inline(always)]
+    fn gt(self, other: Self) -> Self::Mask {
+        other.lt(self)
+    }
+    /// `self >= other`.
+    #[inline(always)]
+    fn ge(self, other: Self) -> Self::Mask {
+        other.le(self)
+    }
+    /// `self == other`.
+    fn eq(self, other: Self) -> Self::Mask;
+
+    /// The number of a bit pattern in every lane.
+    #[inline(always)]
+    fn splat_bits(self, bits: u64) -> Self {
+        self.splat(Self::Elem::from_pattern(bits))
+    }
+    /// Bitwise and of the patterns.
+    fn bits_and(self, other: Self) -> Self;
+    /// Bitwise or of the patterns.
+    fn bits_or(self, other: Self) -> Self;
+    /// Bitwise exclusive or of the patterns.
+    fn bits_xor(self, other: Self) -> Self;
+    /// The patterns added as integers, wrapping.
+    fn bits_add(self, other: Self) -> Self;
+    /// The patterns subtracted as integers, wrapping.
+    fn bits_sub(self, other: Self) -> Self;
+    /// The patterns shifted up by `n` bits, zeros shifted in.
+    fn bits_shl(self, n: u32) -> Self;
+    /// The patterns shifted down by `n` bits, zeros shifted in.
+    fn bits_shr(self, n: u32) -> Self;
+    /// The magnitude of `self` with the sign of `sign`.
+    #[inline(always)]
+    fn copysign(self, sign: Self) -> Self {
+        let mask = self.splat(-Self::Elem::ZERO);
+        self.abs().bits_or(sign.bits_and(mask))
+    }
+}
+
+/// One truth value a lane, from a comparison of [`Lanes`].
+///
+/// ```
+/// use fused_loss::{Lanes, Mask};
+/// #[inline(always)]
+/// fn sign<V: Lanes>(x: V, zero: V, one: V) -> V {
+///     x.gt(zero).select(one, x.lt(zero).select(-one, x))
+/// }
+/// ```
+pub trait Mask<V>: Copy + BitAnd<Output = Self> + BitOr<Output = Self> + Not<Output = Self> {
+    /// `yes` where true, `no` elsewhere.
+    fn select(self, yes: V, no: V) -> V;
+    /// Whether any lane is true.
+    fn any(self) -> bool;
+}

@@ -1,0 +1,56 @@
+//! 256-bit registers with FMA, chosen at run time.
+//!
+//! SAFETY: see `x86.rs`; the instructions are AVX2 and FMA.
+#![allow(unsafe_code)]
+
+#[cfg(target_arch = "x86")]
+use core::arch::x86::*;
+#[cfg(target_arch = "x86_64")]
+use core::arch::x86_64::*;
+use core::ops::{Add, BitAnd, BitOr, Div, Mul, Neg, Not, Sub};
+
+use super::{Lanes, Mask, sealed::Register, x86::x86_register};
+
+x86_register!(Avx2F32, MaskF32, f32, __m256, 8;
+    splat _mm256_set1_ps, load _mm256_loadu_ps, store _mm256_storeu_ps;
+    _mm256_add_ps, _mm256_sub_ps, _mm256_mul_ps, _mm256_div_ps, _mm256_fmadd_ps, _mm256_fnmadd_ps, _mm256_max_ps, _mm256_min_ps;
+    _mm256_cmp_ps, _mm256_and_ps, _mm256_andnot_ps, _mm256_or_ps, _mm256_xor_ps;
+    to_int _mm256_castps_si256, of_int _mm256_castsi256_ps, _mm256_add_epi32, _mm256_sub_epi32, _mm256_sll_epi32, _mm256_srl_epi32);
+
+x86_register!(Avx2F64, MaskF64, f64, __m256d, 4;
+    splat _mm256_set1_pd, load _mm256_loadu_pd, store _mm256_storeu_pd;
+    _mm256_add_pd, _mm256_sub_pd, _mm256_mul_pd, _mm256_div_pd, _mm256_fmadd_pd, _mm256_fnmadd_pd, _mm256_max_pd, _mm256_min_pd;
+    _mm256_cmp_pd, _mm256_and_pd, _mm256_andnot_pd, _mm256_or_pd, _mm256_xor_pd;
+    to_int _mm256_castpd_si256, of_int _mm256_castsi256_pd, _mm256_add_epi64, _mm256_sub_epi64, _mm256_sll_epi64, _mm256_srl_epi64);
+
+/// A mask: all bits of a lane, or none.
+macro_rules! mask {
+    ($mask:ident of $register:ident: $raw:ty, $and:ident, $or:ident, $xor:ident, ones $ones:expr, $blend:ident, $movemask:ident) => {
+        #[derive(Clone, Copy)]
+        pub struct $mask($raw);
+
+        x86_register!(operators $mask: BitAnd bitand $and, BitOr bitor $or);
+
+        impl Not for $mask {
+            type Output = Self;
+            #[inline(always)]
+            fn not(self) -> Self {
+                Self(unsafe { $xor(self.0, $ones) })
+            }
+        }
+
+        impl Mask<$register> for $mask {
+            #[inline(always)]
+            fn select(self, yes: $register, no: $register) -> $register {
+                $register(unsafe { $blend(no.0, yes.0, self.0) })
+            }
+            #[inline(always)]
+            fn any(self) -> bool {
+                unsafe { $movemask(self.0) != 0 }
+            }
+        }
+    };
+}
+
+mask!(MaskF32 of Avx2F32: __m256, _mm256_and_ps, _mm256_or_ps, _mm256_xor_ps, ones _mm256_set1_ps(f32::from_bits(!0)), _mm256_blendv_ps, _mm256_movemask_ps);
+mask!(MaskF64 of Avx2F64: __m256d, _mm256_and_pd, _mm256_or_pd, _mm256_xor_pd, ones _mm256_set1_pd(f64::from_bits(!0)), _mm256_blendv_pd, _mm256_movemask_pd);

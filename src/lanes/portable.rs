@@ -1,0 +1,165 @@
+//! 128-bit registers over `wide`: SSE2, NEON, simd128, or plain code, whichever the target was compiled for.
+//!
+//! Only wide's arithmetic, comparisons and bit moves are used. Its `max` and `min` treat NaN differently from target
+//! to target, so they are compare and select here; its `mul_add` fuses wherever the compiler was told of FMA, so it
+//! serves only where the rounding class says so.
+
+use core::ops::{Add, BitAnd, BitOr, Div, Mul, Neg, Not, Sub};
+
+use wide::{f32x4, f64x2, u32x4, u64x2};
+
+use super::{Lanes, Mask, sealed::Register};
+
+macro_rules! register {
+    ($register:ident, $mask:ident, $elem:ty, $bits:ty, $wide:ty, $wide_bits:ty, $lanes:literal) => {
+        #[derive(Clone, Copy)]
+        pub struct $register($wide);
+
+        /// All bits of a lane, or none.
+        #[derive(Clone, Copy)]
+        pub struct $mask($wide);
+
+        impl Register for $register {
+            #[inline(always)]
+            #[allow(unsafe_code)]
+            unsafe fn zero() -> Self {
+                Self(<$wide>::from([0.0; $lanes]))
+            }
+        }
+
+        register!(operators $register: Add add, Sub sub, Mul mul, Div div);
+        register!(operators $mask: BitAnd bitand, BitOr bitor);
+
+        impl Neg for $register {
+            type Output = Self;
+            #[inline(always)]
+            fn neg(self) -> Self {
+                self.bits_xor(self.splat(-0.0))
+            }
+        }
+
+        impl Not for $mask {
+            type Output = Self;
+            #[inline(always)]
+            fn not(self) -> Self {
+                Self(!self.0)
+            }
+        }
+
+        impl $register {
+            #[inline(always)]
+            fn bits(self) -> $wide_bits {
+                self.0.to_bits()
+            }
+            #[inline(always)]
+            fn of_bits(bits: $wide_bits) -> Self {
+                Self(<$wide>::from_bits(bits))
+            }
+        }
+
+        impl Lanes for $register {
+            type Elem = $elem;
+            type Mask = $mask;
+            const LANES: usize = $lanes;
+            const FUSED: bool = cfg!(portable_fused);
+
+            #[inline(always)]
+            fn splat(self, x: $elem) -> Self {
+                Self(<$wide>::from([x; $lanes]))
+            }
+            #[inline(always)]
+            fn load(self, from: &[$elem]) -> Self {
+                let mut lanes = [0.0; $lanes];
+                lanes.copy_from_slice(&from[..$lanes]);
+                Self(<$wide>::from(lanes))
+            }
+            #[inline(always)]
+            fn store(self, into: &mut [$elem]) {
+                into[..$lanes].copy_from_slice(&<[$elem; $lanes]>::from(self.0));
+            }
+            #[inline(always)]
+            fn mul_add(self, b: Self, c: Self) -> Self {
+                if cfg!(portable_fused) { Self(self.0.mul_add(b.0, c.0)) } else { self * b + c }
+            }
+            #[inline(always)]
+            fn neg_mul_add(self, b: Self, c: Self) -> Self {
+                if cfg!(portable_fused) { Self(self.0.mul_neg_add(b.0, c.0)) } else { c - self * b }
+            }
+            #[inline(always)]
+            fn abs(self) -> Self {
+                self.bits_and(self.splat_bits(!(1 << (<$bits>::BITS - 1))))
+            }
+            #[inline(always)]
+            fn max(self, other: Self) -> Self {
+                other.lt(self).select(self, other)
+            }
+            #[inline(always)]
+            fn min(self, other: Self) -> Self {
+                self.lt(other).select(self, other)
+            }
+            #[inline(always)]
+            fn lt(self, other: Self) -> $mask {
+                $mask(self.0.simd_lt(other.0))
+            }
+            #[inline(always)]
+            fn le(self, other: Self) -> $mask {
+                $mask(self.0.simd_le(other.0))
+            }
+            #[inline(always)]
+            fn eq(self, other: Self) -> $mask {
+                $mask(self.0.simd_eq(other.0))
+            }
+            #[inline(always)]
+            fn bits_and(self, other: Self) -> Self {
+                Self(self.0 & other.0)
+            }
+            #[inline(always)]
+            fn bits_or(self, other: Self) -> Self {
+                Self(self.0 | other.0)
+            }
+            #[inline(always)]
+            fn bits_xor(self, other: Self) -> Self {
+                Self(self.0 ^ other.0)
+            }
+            #[inline(always)]
+            fn bits_add(self, other: Self) -> Self {
+                Self::of_bits(self.bits() + other.bits())
+            }
+            #[inline(always)]
+            fn bits_sub(self, other: Self) -> Self {
+                Self::of_bits(self.bits() - other.bits())
+            }
+            #[inline(always)]
+            fn bits_shl(self, n: u32) -> Self {
+                Self::of_bits(self.bits() << <$bits>::from(n))
+            }
+            #[inline(always)]
+            fn bits_shr(self, n: u32) -> Self {
+                Self::of_bits(self.bits() >> <$bits>::from(n))
+            }
+        }
+
+        impl Mask<$register> for $mask {
+            #[inline(always)]
+            fn select(self, yes: $register, no: $register) -> $register {
+                $register(self.0.select(yes.0, no.0))
+            }
+            #[inline(always)]
+            fn any(self) -> bool {
+                self.0.any()
+            }
+        }
+    };
+    (operators $type:ident: $($trait:ident $op:ident),*) => {$(
+        impl $trait for $type {
+            type Output = Self;
+            #[inline(always)]
+            fn $op(self, other: Self) -> Self {
+                Self(self.0.$op(other.0))
+            }
+        }
+    )*};
+}
+
+register!(PortableF32, MaskF32, f32, u32, f32x4, u32x4, 4);
+register!(PortableF64, MaskF64, f64, u64, f64x2, u64x2, 2);

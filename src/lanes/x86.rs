@@ -1,0 +1,125 @@
+//! What the two run-time backends have in common: one line a method, the intrinsics by name.
+//!
+//! SAFETY, for both backends: an intrinsic needs its instructions. It acts on values of the register types, which only
+//! `Register::zero` makes from nothing, and the caller of that has seen the CPU. Loads and stores cut their slice to
+//! the register's length first, and use the unaligned forms.
+
+/// A register over intrinsics, with all its operations but those of the mask.
+macro_rules! x86_register {
+    ($register:ident, $mask:ident, $elem:ty, $raw:ty, $lanes:literal;
+     splat $set1:ident, load $loadu:ident, store $storeu:ident;
+     $add:ident, $sub:ident, $mul:ident, $div:ident, $fmadd:ident, $fnmadd:ident, $max:ident, $min:ident;
+     $cmp:ident, $and:ident, $andnot:ident, $or:ident, $xor:ident;
+     to_int $to_int:ident, of_int $of_int:ident, $iadd:ident, $isub:ident, $shl:ident, $shr:ident) => {
+        #[derive(Clone, Copy)]
+        pub struct $register($raw);
+
+        impl Register for $register {
+            #[inline(always)]
+            unsafe fn zero() -> Self {
+                Self(unsafe { $set1(0.0) })
+            }
+        }
+
+        x86_register!(operators $register: Add add $add, Sub sub $sub, Mul mul $mul, Div div $div);
+
+        impl Neg for $register {
+            type Output = Self;
+            #[inline(always)]
+            fn neg(self) -> Self {
+                self.bits_xor(self.splat(-0.0))
+            }
+        }
+
+        impl Lanes for $register {
+            type Elem = $elem;
+            type Mask = $mask;
+            const LANES: usize = $lanes;
+            const FUSED: bool = true;
+
+            #[inline(always)]
+            fn splat(self, x: $elem) -> Self {
+                Self(unsafe { $set1(x) })
+            }
+            #[inline(always)]
+            fn load(self, from: &[$elem]) -> Self {
+                Self(unsafe { $loadu(from[..$lanes].as_ptr()) })
+            }
+            #[inline(always)]
+            fn store(self, into: &mut [$elem]) {
+                unsafe { $storeu(into[..$lanes].as_mut_ptr(), self.0) }
+            }
+            #[inline(always)]
+            fn mul_add(self, b: Self, c: Self) -> Self {
+                Self(unsafe { $fmadd(self.0, b.0, c.0) })
+            }
+            #[inline(always)]
+            fn neg_mul_add(self, b: Self, c: Self) -> Self {
+                Self(unsafe { $fnmadd(self.0, b.0, c.0) })
+            }
+            #[inline(always)]
+            fn abs(self) -> Self {
+                Self(unsafe { $andnot($set1(-0.0), self.0) })
+            }
+            #[inline(always)]
+            fn max(self, other: Self) -> Self {
+                Self(unsafe { $max(self.0, other.0) })
+            }
+            #[inline(always)]
+            fn min(self, other: Self) -> Self {
+                Self(unsafe { $min(self.0, other.0) })
+            }
+            #[inline(always)]
+            fn lt(self, other: Self) -> $mask {
+                $mask(unsafe { $cmp::<_CMP_LT_OQ>(self.0, other.0) })
+            }
+            #[inline(always)]
+            fn le(self, other: Self) -> $mask {
+                $mask(unsafe { $cmp::<_CMP_LE_OQ>(self.0, other.0) })
+            }
+            #[inline(always)]
+            fn eq(self, other: Self) -> $mask {
+                $mask(unsafe { $cmp::<_CMP_EQ_OQ>(self.0, other.0) })
+            }
+            #[inline(always)]
+            fn bits_and(self, other: Self) -> Self {
+                Self(unsafe { $and(self.0, other.0) })
+            }
+            #[inline(always)]
+            fn bits_or(self, other: Self) -> Self {
+                Self(unsafe { $or(self.0, other.0) })
+            }
+            #[inline(always)]
+            fn bits_xor(self, other: Self) -> Self {
+                Self(unsafe { $xor(self.0, other.0) })
+            }
+            #[inline(always)]
+            fn bits_add(self, other: Self) -> Self {
+                Self(unsafe { $of_int($iadd($to_int(self.0), $to_int(other.0))) })
+            }
+            #[inline(always)]
+            fn bits_sub(self, other: Self) -> Self {
+                Self(unsafe { $of_int($isub($to_int(self.0), $to_int(other.0))) })
+            }
+            #[inline(always)]
+            fn bits_shl(self, n: u32) -> Self {
+                Self(unsafe { $of_int($shl($to_int(self.0), _mm_cvtsi32_si128(n as i32))) })
+            }
+            #[inline(always)]
+            fn bits_shr(self, n: u32) -> Self {
+                Self(unsafe { $of_int($shr($to_int(self.0), _mm_cvtsi32_si128(n as i32))) })
+            }
+        }
+    };
+    (operators $type:ident: $($trait:ident $op:ident $intrinsic:ident),*) => {$(
+        impl $trait for $type {
+            type Output = Self;
+            #[inline(always)]
+            fn $op(self, other: Self) -> Self {
+                Self(unsafe { $intrinsic(self.0, other.0) })
+            }
+        }
+    )*};
+}
+
+pub(super) use x86_register;

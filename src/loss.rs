@@ -1,0 +1,241 @@
+//! What an elementwise loss is, and the list of them.
+
+use crate::error::Error;
+use crate::float::Float;
+use crate::lanes::Lanes;
+
+/// A loss of one prediction and one target, written once over lanes.
+///
+/// This is all there is to a new loss: its kernel [`at`](Loss::at), its textbook definition for tests, and, where it
+/// has them, the domains of its inputs and parameters. It gets every level of the CPU, both precisions, every
+/// reduction and output from [`Elementwise`](crate::Elementwise). See `examples/new_loss.rs`.
+///
+/// ```
+/// use fused_loss::{Elementwise, Float, Lanes, Loss};
+///
+/// /// |r|^3 / 3, with r = pred - target.
+/// #[derive(Clone, Copy)]
+/// struct Cubic;
+///
+/// impl<F: Float> Loss<F> for Cubic {
+///     #[inline(always)] // without it, calls stay calls and run without the register's instructions
+///     fn at<V: Lanes<Elem = F>>(self, pred: V, target: V) -> (V, V) {
+///         let residual = pred - target;
+///         let slope = residual * residual.abs();
+///         (slope * residual / residual.splat(F::from_f64(3.0)), slope)
+///     }
+///     fn definition(self, pred: f64, target: f64) -> f64 {
+///         (pred - target).abs().powi(3) / 3.0
+///     }
+/// }
+/// assert_eq!(Cubic.batch(&[3.0_f32], &[0.0]).sum(), Ok(9.0));
+/// ```
+pub trait Loss<F: Float>: Copy {
+    /// Loss and slope (the derivative by the prediction), lane by lane.
+    ///
+    /// Implementations bear `#[inline(always)]`, and so does every function over lanes that they call.
+    fn at<V: Lanes<Elem = F>>(self, pred: V, target: V) -> (V, V);
+
+    /// The textbook formula in `f64`, plain and obvious: what tests hold [`at`](Loss::at) against.
+    fn definition(self, pred: f64, target: f64) -> f64;
+
+    /// Which predictions are right; others are an `Err`. NaN passes, and propagates.
+    #[inline(always)]
+    fn pred_domain(self) -> Domain<F> {
+        Domain::All
+    }
+
+    /// Which targets are right; others are an `Err`, NaN too unless the domain is [`Domain::All`].
+    #[inline(always)]
+    fn target_domain(self) -> Domain<F> {
+        Domain::All
+    }
+
+    /// Whether the parameters lie in their domain.
+    fn check(self) -> Result<(), Error<F>> {
+        Ok(())
+    }
+
+    /// Calls `visitor` with the loss itself; an enum of losses calls it with the one that it holds, so that the
+    /// choice is made once a block and not once a register.
+    #[doc(hidden)]
+    #[inline]
+    fn visit<T: Visitor<F>>(self, visitor: T) -> T::Output {
+        visitor.visit(self)
+    }
+}
+
+/// What [`Loss::visit`] calls.
+#[doc(hidden)]
+pub trait Visitor<F: Float> {
+    /// What it gives back.
+    type Output;
+    /// Called once.
+    fn visit<L: Loss<F>>(self, loss: L) -> Self::Output;
+}
+
+/// Where a prediction or target may lie.
+///
+/// ```
+/// use fused_loss::{BceWithLogits, Domain, Loss};
+/// assert_eq!(BceWithLogits::<f32>::default().target_domain(), Domain::Interval { low: 0.0, high: 1.0 });
+/// ```
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum Domain<F> {
+    /// Anywhere, infinities and NaN included.
+    All,
+    /// From `low` to `high`, both included.
+    Interval {
+        /// The least right value.
+        low: F,
+        /// The greatest right value.
+        high: F,
+    },
+}
+
+impl<F: Float> Domain<F> {
+    /// Every probability.
+    pub(crate) const UNIT: Self = Domain::Interval { low: F::ZERO, high: F::ONE };
+
+    /// Whether it holds `x`; NaN only where it is [`Domain::All`].
+    ///
+    /// ```
+    /// use fused_loss::Domain;
+    /// assert!(!Domain::Interval { low: 0.0, high: 1.0 }.holds(f32::NAN));
+    /// ```
+    pub fn holds(self, x: F) -> bool {
+        match self {
+            Domain::All => true,
+            Domain::Interval { low, high } => low <= x && x <= high,
+        }
+    }
+
+    /// Lanes outside it; none where it is everything.
+    #[inline(always)]
+    pub(crate) fn outside<V: Lanes<Elem = F>>(self, x: V) -> Option<V::Mask> {
+        match self {
+            Domain::All => None,
+            Domain::Interval { low, high } => Some(!(x.ge(x.splat(low)) & x.le(x.splat(high)))),
+        }
+    }
+}
+
+/// A parameter of a loss, for doors that choose by name.
+///
+/// ```
+/// let huber = fused_loss::AnyLoss::<f32>::list().find(|loss| loss.name == "huber").unwrap();
+/// assert_eq!(huber.parameters[0].name, "delta");
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Parameter {
+    /// Its name, as the field of the loss, with `-` for `_`.
+    pub name: &'static str,
+    /// Its value where none is given: PyTorch's.
+    pub default: f64,
+    /// What it does, and its domain.
+    pub meaning: &'static str,
+}
+
+/// A loss that has a name: what a line of the list needs beside [`Loss`].
+#[doc(hidden)]
+pub trait Named<F: Float>: Loss<F> {
+    /// kebab-case of the type's name.
+    const NAME: &'static str;
+    /// The formula, as the README shows it.
+    const FORMULA: &'static str;
+    /// Its parameters, in the order of `with`.
+    const PARAMETERS: &'static [Parameter] = &[];
+    /// The loss with these parameters.
+    fn with(parameters: impl Fn(&Parameter) -> F) -> Self;
+}
+
+/// A line of the list of losses.
+///
+/// ```
+/// for loss in fused_loss::AnyLoss::<f64>::list() {
+///     println!("{}: {}", loss.name, loss.formula);
+/// }
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Entry {
+    /// Its name, as the command line has it.
+    pub name: &'static str,
+    /// Its formula.
+    pub formula: &'static str,
+    /// Its parameters.
+    pub parameters: &'static [Parameter],
+}
+
+/// The list: `file: Type`, in the order of the README. A new loss is its file and one line here.
+macro_rules! losses {
+    ($($file:ident: $name:ident $(<$f:ident>)?,)*) => {
+        $(mod $file;)*
+        $(pub use $file::$name;)*
+
+        /// Any loss of the crate, chosen at run time.
+        ///
+        /// The choice is made once a block of elements, so it is as fast as the loss itself.
+        ///
+        /// ```
+        /// use fused_loss::{AnyLoss, Elementwise};
+        /// let loss = AnyLoss::named("huber", |parameter| Some(if parameter.name == "delta" { 2.0 } else { 1.0 }));
+        /// assert_eq!(loss.unwrap().batch(&[5.0_f32], &[0.0]).sum(), Ok(8.0));
+        /// ```
+        #[derive(Clone, Copy, Debug)]
+        #[non_exhaustive]
+        pub enum AnyLoss<F: Float> {
+            $(#[doc = concat!("See [`", stringify!($name), "`](crate::", stringify!($name), ").")]
+            $name($name $(<$f>)?),)*
+        }
+
+        impl<F: Float> AnyLoss<F> {
+            /// All of them.
+            pub fn list() -> impl Iterator<Item = Entry> {
+                [$(Entry {
+                    name: <$name $(<$f>)? as Named<F>>::NAME,
+                    formula: <$name $(<$f>)? as Named<F>>::FORMULA,
+                    parameters: <$name $(<$f>)? as Named<F>>::PARAMETERS,
+                },)*].into_iter()
+            }
+
+            /// The loss of this name. `parameter` gives a parameter's value, or `None` for its default.
+            pub fn named(name: &str, parameter: impl Fn(&Parameter) -> Option<F>) -> Option<Self> {
+                let value = |p: &Parameter| parameter(p).unwrap_or(F::from_f64(p.default));
+                $(if name == <$name $(<$f>)? as Named<F>>::NAME {
+                    return Some(AnyLoss::$name(Named::<F>::with(value)));
+                })*
+                None
+            }
+        }
+
+        impl<F: Float> Loss<F> for AnyLoss<F> {
+            #[inline(always)]
+            fn at<V: Lanes<Elem = F>>(self, pred: V, target: V) -> (V, V) {
+                match self { $(AnyLoss::$name(loss) => loss.at(pred, target),)* }
+            }
+            fn definition(self, pred: f64, target: f64) -> f64 {
+                match self { $(AnyLoss::$name(loss) => Loss::<F>::definition(loss, pred, target),)* }
+            }
+            fn pred_domain(self) -> Domain<F> {
+                match self { $(AnyLoss::$name(loss) => loss.pred_domain(),)* }
+            }
+            fn target_domain(self) -> Domain<F> {
+                match self { $(AnyLoss::$name(loss) => loss.target_domain(),)* }
+            }
+            fn check(self) -> Result<(), Error<F>> {
+                match self { $(AnyLoss::$name(loss) => loss.check(),)* }
+            }
+            fn visit<T: Visitor<F>>(self, visitor: T) -> T::Output {
+                match self { $(AnyLoss::$name(loss) => visitor.visit(loss),)* }
+            }
+        }
+    };
+}
+
+losses! {
+    mse: Mse,
+    half_mse: HalfMse,
+    mae: Mae,
+    huber: Huber<F>,
+    smooth_l1: SmoothL1<F>,
+}

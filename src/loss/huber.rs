@@ -1,0 +1,61 @@
+use super::{Loss, Named, Parameter};
+use crate::error::Error;
+use crate::float::Float;
+use crate::lanes::Lanes;
+use crate::sum::difference;
+
+/// Huber's loss (1964): with r = pred - target,
+///
+/// ```text
+/// loss = r^2 / 2 where |r| <= delta, else delta (|r| - delta / 2)        slope = clamp(r, -delta, delta)
+/// ```
+///
+/// Its mean is PyTorch's `huber_loss`. Value and slope are continuous at delta. Pred and target: any number; NaN gives
+/// NaN. delta: positive and finite. Within 2 ULP.
+///
+/// ```
+/// use fused_loss::{Elementwise, Huber};
+/// let mut grad = [0.0_f32; 2];
+/// assert_eq!(Huber { delta: 1.0 }.batch(&[4.0, 1.5], &[1.0, 1.0]).gradient(&mut grad).sum(), Ok(2.625));
+/// assert_eq!(grad, [1.0, 0.5]);
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Huber<F> {
+    /// Where the quadratic part ends.
+    pub delta: F,
+}
+
+impl<F: Float> Loss<F> for Huber<F> {
+    #[inline(always)]
+    fn at<V: Lanes<Elem = F>>(self, pred: V, target: V) -> (V, V) {
+        let (residual, rest) = difference(pred, target);
+        let delta = residual.splat(self.delta);
+        let slope = residual.clamp(-delta, delta);
+        // slope (r - slope / 2), with what the two subtractions round off: without it, 3.5 ULP near delta.
+        let (lever, more) = difference(residual, slope * residual.splat(F::HALF));
+        (slope.mul_add(lever, slope * (rest + more)), slope)
+    }
+
+    fn definition(self, pred: f64, target: f64) -> f64 {
+        let (distance, delta) = ((pred - target).abs(), self.delta.to_f64());
+        if distance <= delta { distance * distance / 2.0 } else { delta * (distance - delta / 2.0) }
+    }
+
+    fn check(self) -> Result<(), Error<F>> {
+        if self.delta > F::ZERO && self.delta.finite() {
+            return Ok(());
+        }
+        Err(Error::Parameter { name: "delta", value: self.delta, domain: "positive and finite" })
+    }
+}
+
+impl<F: Float> Named<F> for Huber<F> {
+    const NAME: &'static str = "huber";
+    const FORMULA: &'static str = "(p - y)^2 / 2 where |p - y| <= delta, else delta (|p - y| - delta / 2)";
+    const PARAMETERS: &'static [Parameter] =
+        &[Parameter { name: "delta", default: 1.0, meaning: "where the quadratic part ends, > 0" }];
+
+    fn with(parameter: impl Fn(&Parameter) -> F) -> Self {
+        Huber { delta: parameter(&<Self as Named<F>>::PARAMETERS[0]) }
+    }
+}

@@ -1,0 +1,43 @@
+use super::{Loss, Named, Parameter};
+use crate::float::Float;
+use crate::lanes::Lanes;
+
+/// Squared error: with r = pred - target,
+///
+/// ```text
+/// loss = r^2        slope = 2 r
+/// ```
+///
+/// Its mean is PyTorch's `mse_loss`. For the convention with 1/2 see [`HalfMse`](crate::HalfMse).
+/// Pred and target: any number. NaN gives NaN; r beyond the root of the largest number gives an infinite loss.
+/// Within 2 ULP.
+///
+/// ```
+/// use fused_loss::{Elementwise, Mse};
+/// let mut grad = [0.0_f32; 2];
+/// assert_eq!(Mse.batch(&[3.0, 1.0], &[1.0, 1.0]).gradient(&mut grad).mean(), Ok(2.0));
+/// assert_eq!(grad, [2.0, 0.0]);
+/// ```
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Mse;
+
+impl<F: Float> Loss<F> for Mse {
+    #[inline(always)]
+    fn at<V: Lanes<Elem = F>>(self, pred: V, target: V) -> (V, V) {
+        let residual = pred - target;
+        (residual * residual, residual + residual)
+    }
+
+    fn definition(self, pred: f64, target: f64) -> f64 {
+        (pred - target) * (pred - target)
+    }
+}
+
+impl<F: Float> Named<F> for Mse {
+    const NAME: &'static str = "mse";
+    const FORMULA: &'static str = "(p - y)^2";
+
+    fn with(_: impl Fn(&Parameter) -> F) -> Self {
+        Mse
+    }
+}

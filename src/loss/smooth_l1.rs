@@ -1,0 +1,65 @@
+use super::{Loss, Mae, Named, Parameter};
+use crate::error::Error;
+use crate::float::Float;
+use crate::lanes::Lanes;
+use crate::sum::difference;
+
+/// Smooth L1 (Girshick 2015): Huber's loss over beta. With r = pred - target,
+///
+/// ```text
+/// loss = r^2 / (2 beta) where |r| < beta, else |r| - beta / 2        slope = clamp(r / beta, -1, 1)
+/// ```
+///
+/// Its mean is PyTorch's `smooth_l1_loss`; beta = 0 is [`Mae`]. Pred and target: any number; NaN gives NaN.
+/// beta: finite, not negative. Within 2 ULP.
+///
+/// ```
+/// use fused_loss::{Elementwise, SmoothL1};
+/// let mut grad = [0.0_f32; 2];
+/// assert_eq!(SmoothL1 { beta: 2.0 }.batch(&[4.0, 2.0], &[1.0, 1.0]).gradient(&mut grad).sum(), Ok(2.25));
+/// assert_eq!(grad, [1.0, 0.5]);
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct SmoothL1<F> {
+    /// Where the quadratic part ends.
+    pub beta: F,
+}
+
+impl<F: Float> Loss<F> for SmoothL1<F> {
+    #[inline(always)]
+    fn at<V: Lanes<Elem = F>>(self, pred: V, target: V) -> (V, V) {
+        if self.beta == F::ZERO {
+            return Mae.at(pred, target);
+        }
+        let (residual, rest) = difference(pred, target);
+        let beta = residual.splat(self.beta);
+        let inner = residual.clamp(-beta, beta);
+        let slope = inner / beta;
+        // slope (r - inner / 2), with what the two subtractions round off.
+        let (lever, more) = difference(residual, inner * residual.splat(F::HALF));
+        (slope.mul_add(lever, slope * (rest + more)), slope)
+    }
+
+    fn definition(self, pred: f64, target: f64) -> f64 {
+        let (distance, beta) = ((pred - target).abs(), self.beta.to_f64());
+        if distance < beta { distance * distance / (2.0 * beta) } else { distance - beta / 2.0 }
+    }
+
+    fn check(self) -> Result<(), Error<F>> {
+        if self.beta >= F::ZERO && self.beta.finite() {
+            return Ok(());
+        }
+        Err(Error::Parameter { name: "beta", value: self.beta, domain: "finite and not negative" })
+    }
+}
+
+impl<F: Float> Named<F> for SmoothL1<F> {
+    const NAME: &'static str = "smooth-l1";
+    const FORMULA: &'static str = "(p - y)^2 / (2 beta) where |p - y| < beta, else |p - y| - beta / 2";
+    const PARAMETERS: &'static [Parameter] =
+        &[Parameter { name: "beta", default: 1.0, meaning: "where the quadratic part ends, >= 0; 0 is mae" }];
+
+    fn with(parameter: impl Fn(&Parameter) -> F) -> Self {
+        SmoothL1 { beta: parameter(&<Self as Named<F>>::PARAMETERS[0]) }
+    }
+}

@@ -1,0 +1,147 @@
+//! Compensated sums: in lanes while a block runs, folded to a (high, low) pair at its end.
+//!
+//! TwoSum (Møller 1965; Knuth, The Art of Computer Programming 2, 4.2.2) gives the rounding error of an addition
+//! exactly, whichever operand is larger. Adding those errors up beside the sum, and to it at the end, gives the result
+//! as if computed in twice the precision (Ogita, Rump, Oishi 2005, Sum2). Kahan's cheaper form is off by up to
+//! 1.4 ULP for terms of one sign and fails for mixed signs.
+
+use crate::float::Float;
+use crate::lanes::{Lanes, Mask};
+
+/// A running sum and the sum of its rounding errors, lane by lane.
+#[derive(Clone, Copy)]
+pub struct LaneSum<V> {
+    sum: V,
+    error: V,
+}
+
+impl<V: Lanes> LaneSum<V> {
+    #[inline(always)]
+    pub fn new(zero: V) -> Self {
+        LaneSum { sum: zero, error: zero }
+    }
+
+    #[inline(always)]
+    pub fn add(&mut self, term: V) {
+        let sum = self.sum + term;
+        let of_term = sum - self.sum;
+        let error = (self.sum - (sum - of_term)) + (term - of_term);
+        self.error = self.error + error;
+        self.sum = sum;
+    }
+
+    /// Sum and errors as numbers, for [`fold`].
+    #[inline(always)]
+    pub fn store(self, sums: &mut [V::Elem], errors: &mut [V::Elem]) {
+        self.sum.store(sums);
+        self.error.store(errors);
+    }
+}
+
+/// `a - b` and what its rounding leaves out, exactly; 0 where that is no number.
+#[inline(always)]
+pub fn difference<V: Lanes>(a: V, b: V) -> (V, V) {
+    let high = a - b;
+    let of_b = a - high;
+    let low = (a - (high + of_b)) + (of_b - b);
+    (high, low.eq(low).select(low, a.splat(V::Elem::ZERO)))
+}
+
+/// A number to about twice the precision: `high` is `high + low` rounded.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct HighLow<F> {
+    pub high: F,
+    pub low: F,
+}
+
+/// Folds the lanes in halves: lane i takes lane i + n/2, the same order on every level.
+///
+/// TwoSum makes NaN of infinite sums, so where the plain fold is not finite, it alone is the result, as plain
+/// summation would have it.
+pub fn fold<F: Float, const WIDTH: usize>(mut sums: [F; WIDTH], mut errors: [F; WIDTH]) -> HighLow<F> {
+    let mut half = WIDTH / 2;
+    while half > 0 {
+        let (sums, upper_sums) = sums.split_at_mut(half);
+        let (errors, upper_errors) = errors.split_at_mut(half);
+        for (((sum, error), &upper_sum), &upper_error) in
+            sums.iter_mut().zip(errors).zip(&*upper_sums).zip(&*upper_errors)
+        {
+            let both = two_sum(*sum, upper_sum);
+            *sum = both.high;
+            *error = (*error + upper_error) + both.low;
+        }
+        half /= 2;
+    }
+    if !sums[0].finite() || !errors[0].finite() {
+        return HighLow { high: sums[0], low: F::ZERO };
+    }
+    two_sum(sums[0], errors[0])
+}
+
+#[inline(always)]
+fn two_sum<F: Float>(a: F, b: F) -> HighLow<F> {
+    let high = a + b;
+    let of_b = high - a;
+    HighLow { high, low: (a - (high - of_b)) + (b - of_b) }
+}
+
+impl<F: Float> HighLow<F> {
+    /// A count, exactly: no count of elements needs more than two significands.
+    pub fn of_count(count: u64) -> Self {
+        // A significand's worth of low bits is cut off, so that both parts are exact.
+        let low = count & ((1 << (F::SIGNIFICAND - 1)) - 1);
+        two_sum(F::from_count(count - low), F::from_count(low))
+    }
+
+    /// `self / by`, within 1 ULP; `by` is finite and not 0.
+    ///
+    /// The quotient of the high parts is mended by its exact remainder. Both pairs are first brought to exponent 0,
+    /// so that no product over- or underflows on the way.
+    pub fn divide(self, by: Self) -> F {
+        if self.high == F::ZERO || !self.high.finite() {
+            return self.high / by.high;
+        }
+        let (up, down) = (exponent(self.high), exponent(by.high));
+        let (high, low) = (scale(self.high, -up), scale(self.low, -up));
+        let (by_high, by_low) = (scale(by.high, -down), scale(by.low, -down));
+        let quotient = high / by_high;
+        let product = two_product(quotient, by_high);
+        let remainder = ((high - product.high) - product.low) + (low - quotient * by_low);
+        scale(quotient + remainder / by_high, up - down)
+    }
+}
+
+/// Dekker's exact product (1971) of two numbers near 1, without fused multiply-add: the same bits on every CPU.
+fn two_product<F: Float>(a: F, b: F) -> HighLow<F> {
+    let split = |x: F| {
+        let far = x * F::from_count((1 << F::SIGNIFICAND.div_ceil(2)) + 1);
+        let head = far - (far - x);
+        (head, x - head)
+    };
+    let ((a_head, a_tail), (b_head, b_tail)) = (split(a), split(b));
+    let high = a * b;
+    let low = ((a_head * b_head - high) + a_head * b_tail + a_tail * b_head) + a_tail * b_tail;
+    HighLow { high, low }
+}
+
+const fn bias(bits: u32, significand: u32) -> i32 {
+    (1 << (bits - significand - 1)) - 1
+}
+
+/// e with 2^e <= |x| < 2^(e + 1), for a finite x other than 0.
+fn exponent<F: Float>(x: F) -> i32 {
+    let field = |x: F| (x.magnitude().to_pattern() >> (F::SIGNIFICAND - 1)) as i32;
+    let bias = bias(F::BITS, F::SIGNIFICAND);
+    match field(x) {
+        0 => field(scale(x, F::SIGNIFICAND as i32)) - bias - F::SIGNIFICAND as i32,
+        field => field - bias,
+    }
+}
+
+/// x 2^e, in three steps of which none leaves the range before the result does.
+fn scale<F: Float>(x: F, e: i32) -> F {
+    let bias = bias(F::BITS, F::SIGNIFICAND);
+    let power = |e: i32| F::from_pattern(((e + bias) as u64) << (F::SIGNIFICAND - 1));
+    let third = e / 3;
+    x * power(third) * power(third) * power(e - 2 * third)
+}
