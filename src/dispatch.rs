@@ -11,7 +11,7 @@ use core::sync::atomic::{AtomicU8, Ordering};
 use crate::float::Float;
 #[cfg(x86_dispatch)]
 use crate::lanes::{Avx2F32, Avx2F64, Avx512F32, Avx512F64};
-use crate::lanes::{Lanes, Pair, PortableF32, PortableF64, Scalar};
+use crate::lanes::{Lanes, Pair, PortableF32, PortableF64, Scalar, sealed::Register};
 
 #[cfg(x86_dispatch)]
 mod cpu;
@@ -218,6 +218,10 @@ pub trait Kernel<F: Float> {
 
 /// The registers of a precision at each level.
 pub trait Enter: Sized {
+    /// The registers of the portable level, for plain code that any level shares.
+    type Portable: Lanes<Elem = Self>;
+    /// The first of them: they run everywhere.
+    fn portable() -> Self::Portable;
     /// Runs the kernel with the registers of `level`.
     fn enter<K: Kernel<Self>>(level: Level, kernel: K) -> K::Output
     where
@@ -225,6 +229,12 @@ pub trait Enter: Sized {
 }
 
 impl Enter for f32 {
+    type Portable = PortableF32;
+    #[inline(always)]
+    fn portable() -> PortableF32 {
+        // SAFETY: these are of the target's own instructions.
+        unsafe { PortableF32::zero() }
+    }
     #[inline]
     fn enter<K: Kernel<f32>>(level: Level, kernel: K) -> K::Output {
         // SAFETY: `level` is the proof, see the head of the file.
@@ -242,6 +252,12 @@ impl Enter for f32 {
 }
 
 impl Enter for f64 {
+    type Portable = PortableF64;
+    #[inline(always)]
+    fn portable() -> PortableF64 {
+        // SAFETY: these are of the target's own instructions.
+        unsafe { PortableF64::zero() }
+    }
     #[inline]
     fn enter<K: Kernel<f64>>(level: Level, kernel: K) -> K::Output {
         // SAFETY: `level` is the proof, see the head of the file.

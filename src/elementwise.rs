@@ -124,27 +124,6 @@ struct Block<'a, F, L, const GRAD: bool> {
     loss: L,
 }
 
-/// The last elements of a block, padded to a row of lanes so that they take the same path as all others.
-struct Tail<F, const WIDTH: usize> {
-    pred: [F; WIDTH],
-    target: [F; WIDTH],
-    weights: [F; WIDTH],
-    grad: [F; WIDTH],
-    each: [F; WIDTH],
-    /// 1 where there is an element.
-    live: [F; WIDTH],
-}
-
-/// The row that begins with `rest` and goes on with its first element, which is as right or wrong as itself.
-#[inline(always)]
-fn padded<F: Float, const WIDTH: usize>(rest: &[F]) -> [F; WIDTH] {
-    let mut row = [rest.first().copied().unwrap_or(F::ZERO); WIDTH];
-    for (to, &from) in row.iter_mut().zip(rest) {
-        *to = from;
-    }
-    row
-}
-
 impl<F: Float, L: Loss<F>, const GRAD: bool> Kernel<F> for Block<'_, F, L, GRAD> {
     /// On a bad value, the index that its register begins at.
     type Output = Result<HighLow<F>, usize>;
@@ -152,83 +131,83 @@ impl<F: Float, L: Loss<F>, const GRAD: bool> Kernel<F> for Block<'_, F, L, GRAD>
     #[inline(always)]
     fn run<V: Lanes<Elem = F>, const WIDTH: usize, const PARTS: usize>(self, zero: V) -> Self::Output {
         let Block { block, loss } = self;
-        let in_place = GRAD && block.pred.is_empty();
-        let weighted = !block.weights.is_empty();
-        let each_wanted = !block.each.is_empty();
-        let (preds, pred_rest) = block.pred.as_chunks::<WIDTH>();
-        let (targets, target_rest) = block.target.as_chunks::<WIDTH>();
-        let (weights, weight_rest) = block.weights.as_chunks::<WIDTH>();
-        let (grads, grad_rest) = block.grad.as_chunks_mut::<WIDTH>();
-        let (eaches, each_rest) = block.each.as_chunks_mut::<WIDTH>();
+        let Job { pred, target, weights, grad, each, add, factor } = block;
+        let in_place = GRAD && pred.is_empty();
+        let count = target.len();
+        let mut sums = [LaneSum::new(zero); PARTS];
+        let mut done = 0;
 
-        let full = targets.len();
-        let mut tail = Tail::<F, WIDTH> {
-            pred: padded(pred_rest),
-            target: padded(target_rest),
-            weights: padded(weight_rest),
-            grad: padded(grad_rest),
-            each: [F::ZERO; WIDTH],
-            live: [F::ZERO; WIDTH],
-        };
-        for (live, _) in tail.live.iter_mut().zip(target_rest) {
-            *live = F::ONE;
+        // Whole rows without the rarer options: the loop that speed is about. One lane a register is for targets
+        // where size is: there, the loop below does it all.
+        if V::LANES > 1 && !add && weights.is_empty() && each.is_empty() {
+            let factor = zero.splat(factor);
+            let (targets, _) = target.as_chunks::<WIDTH>();
+            let (preds, _) = pred.as_chunks::<WIDTH>();
+            let (grads, _) = grad.as_chunks_mut::<WIDTH>();
+            for (row, target) in targets.iter().enumerate() {
+                let mut grad = if GRAD { grads.get_mut(row) } else { None };
+                for part in 0..PARTS {
+                    let lanes = part * V::LANES..(part + 1) * V::LANES;
+                    let pred = match (preds.get(row), &grad) {
+                        (Some(pred), _) => zero.load(&pred[lanes.clone()]),
+                        (None, Some(pred)) => zero.load(&pred[lanes.clone()]),
+                        (None, None) => zero,
+                    };
+                    let target = zero.load(&target[lanes.clone()]);
+                    let (value, slope) = loss.at(pred, target);
+                    if wrong(loss, pred, target).is_some_and(|wrong| wrong.any()) {
+                        return Err(row * WIDTH + lanes.start);
+                    }
+                    sums[part].add(value);
+                    if let Some(grad) = &mut grad {
+                        (slope * factor).store(&mut grad[lanes]);
+                    }
+                }
+            }
+            done = targets.len() * WIDTH;
         }
 
-        let factor = zero.splat(block.factor);
-        let mut sums = [LaneSum::new(zero); PARTS];
-        for row in 0..block.target.len().div_ceil(WIDTH) {
-            let pred = preds.get(row).unwrap_or(&tail.pred);
-            let target = targets.get(row).unwrap_or(&tail.target);
-            let weight = weights.get(row).unwrap_or(&tail.weights);
-            let grad = grads.get_mut(row).unwrap_or(&mut tail.grad);
-            let each = eaches.get_mut(row).unwrap_or(&mut tail.each);
+        for row in (done..count).step_by(WIDTH) {
+            // The last row may be short; its lanes take the same path as all others, so that no element's bits
+            // depend on its place.
+            let whole = count - row >= WIDTH;
             for part in 0..PARTS {
-                let lanes = part * V::LANES..(part + 1) * V::LANES;
-                let pred = zero.load(if in_place { &grad[lanes.clone()] } else { &pred[lanes.clone()] });
-                let target = zero.load(&target[lanes.clone()]);
-                let (mut value, mut slope) = loss.at(pred, target);
-
-                let wrong_target = loss.target_domain().outside(target);
-                let wrong_pred = loss.pred_domain().outside(pred).map(|wrong| wrong & pred.eq(pred));
-                let wrong = match (wrong_target, wrong_pred) {
-                    (Some(target), Some(pred)) => Some(target | pred),
-                    (target, pred) => target.or(pred),
-                };
-                let mut bad = wrong.is_some_and(|wrong| wrong.any());
-
-                if weighted {
-                    let weight = zero.load(&weight[lanes.clone()]);
+                let at = row + part * V::LANES;
+                let preds = zero.part(if in_place { &*grad } else { pred }, at, whole);
+                let targets = zero.part(target, at, whole);
+                let (mut value, mut slope) = loss.at(preds, targets);
+                let mut wrong = wrong(loss, preds, targets);
+                let mut factor = zero.splat(factor);
+                if !weights.is_empty() {
+                    let weight = zero.part(weights, at, whole);
                     let masked = weight.eq(zero);
                     let infinite = !weight.abs().le(zero.splat(F::MAX));
-                    bad = infinite.any() || wrong.is_some_and(|wrong| (wrong & !masked).any());
+                    wrong = Some(wrong.map_or(infinite, |wrong| (wrong & !masked) | infinite));
                     // Selected, not multiplied: a masked element may hold anything, infinities included.
                     value = masked.select(zero, value * weight);
-                    slope = masked.select(zero, slope * (weight * factor));
-                } else {
-                    slope = slope * factor;
+                    slope = masked.select(zero, slope);
+                    factor = weight * factor;
                 }
-                if bad {
-                    return Err(row * WIDTH + lanes.start);
+                if !whole {
+                    let live = zero.first(count.saturating_sub(at));
+                    value = live.select(value, zero);
+                    wrong = wrong.map(|wrong| wrong & live);
                 }
-                if each_wanted {
-                    value.store(&mut each[lanes.clone()]);
-                }
-                if GRAD {
-                    let into = &mut grad[lanes.clone()];
-                    let slope = if block.add { zero.load(into) + slope } else { slope };
-                    slope.store(into);
-                }
-                if row == full {
-                    value = zero.load(&tail.live[lanes]).eq(zero).select(zero, value);
+                if wrong.is_some_and(|wrong| wrong.any()) {
+                    return Err(at);
                 }
                 sums[part].add(value);
+                if GRAD {
+                    slope = slope * factor;
+                    if add {
+                        slope = zero.part(grad, at, whole) + slope;
+                    }
+                    slope.put(grad, at, whole);
+                }
+                if !each.is_empty() {
+                    value.put(each, at, whole);
+                }
             }
-        }
-        for (to, &from) in grad_rest.iter_mut().zip(&tail.grad) {
-            *to = from;
-        }
-        for (to, &from) in each_rest.iter_mut().zip(&tail.each) {
-            *to = from;
         }
 
         let (mut sum_row, mut error_row) = ([F::ZERO; WIDTH], [F::ZERO; WIDTH]);
@@ -237,6 +216,39 @@ impl<F: Float, L: Loss<F>, const GRAD: bool> Kernel<F> for Block<'_, F, L, GRAD>
         {
             sum.store(sums, errors);
         }
-        Ok(fold(sum_row, error_row))
+        Ok(fold(&sum_row, &error_row))
     }
 }
+
+/// Lanes whose target or prediction lies outside its domain; none where there are no domains.
+#[inline(always)]
+fn wrong<V: Lanes, L: Loss<V::Elem>>(loss: L, pred: V, target: V) -> Option<V::Mask> {
+    let wrong = loss.target_domain().outside(target);
+    match loss.pred_domain().outside(pred) {
+        None => wrong,
+        Some(outside) => {
+            let outside = outside & pred.eq(pred);
+            Some(wrong.map_or(outside, |wrong| wrong | outside))
+        }
+    }
+}
+
+/// The lanes of a slice from index `at` on: all of them, or, in a row that is not whole, those that there are.
+trait Parts: Lanes {
+    #[inline(always)]
+    fn part(self, slice: &[Self::Elem], at: usize, whole: bool) -> Self {
+        match slice.get(at..at + Self::LANES) {
+            Some(lanes) if whole => self.load(lanes),
+            _ => self.load_first(slice.get(at..).unwrap_or_default()),
+        }
+    }
+    #[inline(always)]
+    fn put(self, slice: &mut [Self::Elem], at: usize, whole: bool) {
+        match slice.get_mut(at..at + Self::LANES) {
+            Some(lanes) if whole => self.store(lanes),
+            _ => self.store_first(slice.get_mut(at..).unwrap_or_default()),
+        }
+    }
+}
+
+impl<V: Lanes> Parts for V {}

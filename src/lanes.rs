@@ -80,6 +80,12 @@ pub trait Lanes:
     fn load(self, from: &[Self::Elem]) -> Self;
     /// Writes the first `LANES` elements. Panics where there are fewer.
     fn store(self, into: &mut [Self::Elem]);
+    /// True in the first `count` lanes.
+    fn first(self, count: usize) -> Self::Mask;
+    /// As many elements as there are, up to `LANES`; 0 in the other lanes.
+    fn load_first(self, from: &[Self::Elem]) -> Self;
+    /// Writes as many elements as there is room for, up to `LANES`.
+    fn store_first(self, into: &mut [Self::Elem]);
 
     /// `self * b + c`, rounded once where `FUSED`, else twice.
     fn mul_add(self, b: Self, c: Self) -> Self;

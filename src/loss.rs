@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 use crate::float::Float;
-use crate::lanes::Lanes;
+use crate::lanes::{Lanes, Mask};
 
 /// A loss of one prediction and one target, written once over lanes.
 ///
@@ -120,20 +120,57 @@ impl<F: Float> Domain<F> {
     }
 }
 
-/// A parameter of a loss, for doors that choose by name.
+/// A parameter of a loss: its name, its domain, and what doors that choose by name say of it.
 ///
 /// ```
 /// let huber = fused_loss::AnyLoss::<f32>::list().find(|loss| loss.name == "huber").unwrap();
 /// assert_eq!(huber.parameters[0].name, "delta");
 /// ```
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Parameter {
-    /// Its name, as the field of the loss, with `-` for `_`.
+    /// The name of its field.
     pub name: &'static str,
     /// Its value where none is given: PyTorch's.
     pub default: f64,
-    /// What it does, and its domain.
+    /// Whether it may be 0. It is finite and not negative in any case.
+    pub zero: bool,
+    /// What it does.
     pub meaning: &'static str,
+}
+
+impl Parameter {
+    const fn positive(name: &'static str, default: f64, meaning: &'static str) -> Self {
+        Parameter { name, default, zero: false, meaning }
+    }
+
+    const fn not_negative(name: &'static str, default: f64, meaning: &'static str) -> Self {
+        Parameter { name, default, zero: true, meaning }
+    }
+
+    /// What it must be, in words.
+    ///
+    /// ```
+    /// # use fused_loss::Parameter;
+    /// let beta = Parameter { name: "beta", default: 1.0, zero: true, meaning: "" };
+    /// assert_eq!(beta.domain(), "finite and not negative");
+    /// ```
+    pub fn domain(&self) -> &'static str {
+        if self.zero { "finite and not negative" } else { "finite and positive" }
+    }
+
+    /// `Err(Parameter)` where a value lies outside the domain.
+    ///
+    /// ```
+    /// # use fused_loss::Parameter;
+    /// let delta = Parameter { name: "delta", default: 1.0, zero: false, meaning: "" };
+    /// assert_eq!(delta.check(0.0_f32).unwrap_err().to_string(), "delta is 0, but must be finite and positive");
+    /// ```
+    pub fn check<F: Float>(&self, value: F) -> Result<(), Error<F>> {
+        if value.finite() && (value > F::ZERO || (self.zero && value == F::ZERO)) {
+            return Ok(());
+        }
+        Err(Error::Parameter { name: self.name, value, domain: self.domain() })
+    }
 }
 
 /// A loss that has a name: what a line of the list needs beside [`Loss`].
@@ -147,6 +184,28 @@ pub trait Named<F: Float>: Loss<F> {
     const PARAMETERS: &'static [Parameter] = &[];
     /// The loss with these parameters.
     fn with(parameters: impl Fn(&Parameter) -> F) -> Self;
+}
+
+/// Names a loss of the list: `Type = "name": "formula"`, then a field and its [`Parameter`] each.
+macro_rules! named {
+    ($name:ident $(<$f:ident>)? = $text:literal: $formula:literal $(, $field:ident: $parameter:ident)*) => {
+        impl<F: crate::Float> crate::loss::Named<F> for $name $(<$f>)? {
+            const NAME: &'static str = $text;
+            const FORMULA: &'static str = $formula;
+            const PARAMETERS: &'static [crate::Parameter] = &[$($parameter),*];
+
+            fn with(_parameter: impl Fn(&crate::Parameter) -> F) -> Self {
+                $name { $($field: _parameter(&$parameter)),* }
+            }
+        }
+
+        /// The parameters' defaults, which are PyTorch's.
+        impl $(<$f: crate::Float>)? Default for $name $(<$f>)? {
+            fn default() -> Self {
+                $name { $($field: F::from_f64($parameter.default)),* }
+            }
+        }
+    };
 }
 
 /// A line of the list of losses.
@@ -238,4 +297,5 @@ losses! {
     mae: Mae,
     huber: Huber<F>,
     smooth_l1: SmoothL1<F>,
+    bce_with_logits: BceWithLogits<F>,
 }

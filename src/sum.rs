@@ -38,13 +38,18 @@ impl<V: Lanes> LaneSum<V> {
     }
 }
 
-/// `a - b` and what its rounding leaves out, exactly; 0 where that is no number.
+/// `a - b` and what its rounding leaves out, exactly; NaN where that is no number.
 #[inline(always)]
 pub fn difference<V: Lanes>(a: V, b: V) -> (V, V) {
     let high = a - b;
     let of_b = a - high;
-    let low = (a - (high + of_b)) + (of_b - b);
-    (high, low.eq(low).select(low, a.splat(V::Elem::ZERO)))
+    (high, (a - (high + of_b)) + (of_b - b))
+}
+
+/// `x` without its NaN lanes, which are 0.
+#[inline(always)]
+pub fn or_zero<V: Lanes>(x: V) -> V {
+    x.eq(x).select(x, x.splat(V::Elem::ZERO))
 }
 
 /// A number to about twice the precision: `high` is `high + low` rounded.
@@ -56,26 +61,39 @@ pub struct HighLow<F> {
 
 /// Folds the lanes in halves: lane i takes lane i + n/2, the same order on every level.
 ///
-/// TwoSum makes NaN of infinite sums, so where the plain fold is not finite, it alone is the result, as plain
-/// summation would have it.
-pub fn fold<F: Float, const WIDTH: usize>(mut sums: [F; WIDTH], mut errors: [F; WIDTH]) -> HighLow<F> {
-    let mut half = WIDTH / 2;
-    while half > 0 {
-        let (sums, upper_sums) = sums.split_at_mut(half);
-        let (errors, upper_errors) = errors.split_at_mut(half);
-        for (((sum, error), &upper_sum), &upper_error) in
-            sums.iter_mut().zip(errors).zip(&*upper_sums).zip(&*upper_errors)
-        {
-            let both = two_sum(*sum, upper_sum);
-            *sum = both.high;
-            *error = (*error + upper_error) + both.low;
+/// It runs on the portable registers, once for all levels. TwoSum makes NaN of infinite sums, so where the plain fold
+/// is not finite, it alone is the result, as plain summation would have it.
+pub fn fold<F: Float, const WIDTH: usize>(sums: &[F; WIDTH], errors: &[F; WIDTH]) -> HighLow<F> {
+    let zero = F::portable();
+    let eighth = WIDTH / 8;
+    let mut parts = [LaneSum::new(zero); 8];
+    for ((part, sums), errors) in
+        parts.iter_mut().zip(sums.chunks_exact(eighth)).zip(errors.chunks_exact(eighth))
+    {
+        *part = LaneSum { sum: zero.load(sums), error: zero.load(errors) };
+    }
+    for half in [4, 2, 1] {
+        for part in 0..half {
+            let upper = parts[part + half];
+            parts[part].error = parts[part].error + upper.error;
+            parts[part].add(upper.sum);
         }
-        half /= 2;
     }
-    if !sums[0].finite() || !errors[0].finite() {
-        return HighLow { high: sums[0], low: F::ZERO };
+    let (mut sums, mut errors) = ([F::ZERO; 4], [F::ZERO; 4]);
+    parts[0].store(&mut sums, &mut errors);
+    let join = |one: (F, F), other: (F, F)| {
+        let both = two_sum(one.0, other.0);
+        (both.high, (one.1 + other.1) + both.low)
+    };
+    let lane = |lane: usize| (sums[lane], errors[lane]);
+    let (sum, error) = match eighth {
+        4 => join(join(lane(0), lane(2)), join(lane(1), lane(3))),
+        _ => join(lane(0), lane(1)),
+    };
+    if !sum.finite() || !error.finite() {
+        return HighLow { high: sum, low: F::ZERO };
     }
-    two_sum(sums[0], errors[0])
+    two_sum(sum, error)
 }
 
 #[inline(always)]
@@ -95,19 +113,26 @@ impl<F: Float> HighLow<F> {
 
     /// `self / by`, within 1 ULP; `by` is finite and not 0.
     ///
-    /// The quotient of the high parts is mended by its exact remainder. Both pairs are first brought to exponent 0,
-    /// so that no product over- or underflows on the way.
+    /// The quotient of the high parts is mended by its exact remainder. Pairs far from 1 are brought to exponent 0 first.
     pub fn divide(self, by: Self) -> F {
         if self.high == F::ZERO || !self.high.finite() {
             return self.high / by.high;
         }
         let (up, down) = (exponent(self.high), exponent(by.high));
-        let (high, low) = (scale(self.high, -up), scale(self.low, -up));
-        let (by_high, by_low) = (scale(by.high, -down), scale(by.low, -down));
-        let quotient = high / by_high;
-        let product = two_product(quotient, by_high);
-        let remainder = ((high - product.high) - product.low) + (low - quotient * by_low);
-        scale(quotient + remainder / by_high, up - down)
+        let safe = (1 << (F::BITS - F::SIGNIFICAND - 1)) / 3;
+        if up.abs() < safe && down.abs() < safe {
+            return self.divide_near_one(by);
+        }
+        let near = |pair: Self, e: i32| HighLow { high: scale(pair.high, -e), low: scale(pair.low, -e) };
+        scale(near(self, up).divide_near_one(near(by, down)), up - down)
+    }
+
+    /// The division, where no product over- or underflows on the way.
+    fn divide_near_one(self, by: Self) -> F {
+        let quotient = self.high / by.high;
+        let product = two_product(quotient, by.high);
+        let remainder = ((self.high - product.high) - product.low) + (self.low - quotient * by.low);
+        quotient + remainder / by.high
     }
 }
 

@@ -23,13 +23,39 @@ x86_register!(Avx2F64, MaskF64, f64, __m256d, 4;
     _mm256_cmp_pd, _mm256_and_pd, _mm256_andnot_pd, _mm256_or_pd, _mm256_xor_pd;
     to_int _mm256_castpd_si256, of_int _mm256_castsi256_pd, _mm256_add_epi64, _mm256_sub_epi64, _mm256_sll_epi64, _mm256_srl_epi64);
 
-/// A mask: all bits of a lane, or none.
+/// A mask: all bits of a lane, or none; and the loads and stores that obey it.
 macro_rules! mask {
-    ($mask:ident of $register:ident: $raw:ty, $and:ident, $or:ident, $xor:ident, ones $ones:expr, $blend:ident, $movemask:ident) => {
+    ($mask:ident of $register:ident: $elem:ty, $raw:ty, $and:ident, $or:ident, $xor:ident, ones $ones:expr, $blend:ident, $movemask:ident;
+     $load:ident, $maskload:ident, $maskstore:ident, $to_int:ident, $int:ty, $lanes:literal) => {
         #[derive(Clone, Copy)]
         pub struct $mask($raw);
 
         x86_register!(operators $mask: BitAnd bitand $and, BitOr bitor $or);
+
+        impl $mask {
+            #[inline(always)]
+            unsafe fn first(count: usize) -> Self {
+                const ALL_THEN_NONE: [$int; 2 * $lanes] = {
+                    let mut lanes = [0; 2 * $lanes];
+                    let mut lane = 0;
+                    while lane < $lanes {
+                        lanes[lane] = -1;
+                        lane += 1;
+                    }
+                    lanes
+                };
+                let window = &ALL_THEN_NONE[$lanes - count.min($lanes)..];
+                Self(unsafe { $load(window[..$lanes].as_ptr().cast()) })
+            }
+            #[inline(always)]
+            unsafe fn load(self, from: *const $elem) -> $raw {
+                unsafe { $maskload(from, $to_int(self.0)) }
+            }
+            #[inline(always)]
+            unsafe fn store(self, into: *mut $elem, lanes: $raw) {
+                unsafe { $maskstore(into, $to_int(self.0), lanes) }
+            }
+        }
 
         impl Not for $mask {
             type Output = Self;
@@ -52,5 +78,7 @@ macro_rules! mask {
     };
 }
 
-mask!(MaskF32 of Avx2F32: __m256, _mm256_and_ps, _mm256_or_ps, _mm256_xor_ps, ones _mm256_set1_ps(f32::from_bits(!0)), _mm256_blendv_ps, _mm256_movemask_ps);
-mask!(MaskF64 of Avx2F64: __m256d, _mm256_and_pd, _mm256_or_pd, _mm256_xor_pd, ones _mm256_set1_pd(f64::from_bits(!0)), _mm256_blendv_pd, _mm256_movemask_pd);
+mask!(MaskF32 of Avx2F32: f32, __m256, _mm256_and_ps, _mm256_or_ps, _mm256_xor_ps, ones _mm256_set1_ps(f32::from_bits(!0)), _mm256_blendv_ps, _mm256_movemask_ps;
+    _mm256_loadu_ps, _mm256_maskload_ps, _mm256_maskstore_ps, _mm256_castps_si256, i32, 8);
+mask!(MaskF64 of Avx2F64: f64, __m256d, _mm256_and_pd, _mm256_or_pd, _mm256_xor_pd, ones _mm256_set1_pd(f64::from_bits(!0)), _mm256_blendv_pd, _mm256_movemask_pd;
+    _mm256_loadu_pd, _mm256_maskload_pd, _mm256_maskstore_pd, _mm256_castpd_si256, i64, 4);

@@ -23,11 +23,26 @@ x86_register!(Avx512F64, MaskF64, f64, __m512d, 8;
     _mm512_cmp_pd_mask, _mm512_and_pd, _mm512_andnot_pd, _mm512_or_pd, _mm512_xor_pd;
     to_int _mm512_castpd_si512, of_int _mm512_castsi512_pd, _mm512_add_epi64, _mm512_sub_epi64, _mm512_sll_epi64, _mm512_srl_epi64);
 
-/// A mask: one bit a lane.
+/// A mask: one bit a lane; and the loads and stores that obey it.
 macro_rules! mask {
-    ($mask:ident of $register:ident: $raw:ty, $blend:ident) => {
+    ($mask:ident of $register:ident: $elem:ty, $raw:ty, $bits:ty, $lanes:literal, $blend:ident, $load:ident, $store:ident) => {
         #[derive(Clone, Copy)]
-        pub struct $mask($raw);
+        pub struct $mask($bits);
+
+        impl $mask {
+            #[inline(always)]
+            unsafe fn first(count: usize) -> Self {
+                Self(if count < $lanes { (1 << count) - 1 } else { !0 })
+            }
+            #[inline(always)]
+            unsafe fn load(self, from: *const $elem) -> $raw {
+                unsafe { $load(self.0, from) }
+            }
+            #[inline(always)]
+            unsafe fn store(self, into: *mut $elem, lanes: $raw) {
+                unsafe { $store(into, self.0, lanes) }
+            }
+        }
 
         impl BitAnd for $mask {
             type Output = Self;
@@ -64,5 +79,5 @@ macro_rules! mask {
     };
 }
 
-mask!(MaskF32 of Avx512F32: __mmask16, _mm512_mask_blend_ps);
-mask!(MaskF64 of Avx512F64: __mmask8, _mm512_mask_blend_pd);
+mask!(MaskF32 of Avx512F32: f32, __m512, __mmask16, 16, _mm512_mask_blend_ps, _mm512_maskz_loadu_ps, _mm512_mask_storeu_ps);
+mask!(MaskF64 of Avx512F64: f64, __m512d, __mmask8, 8, _mm512_mask_blend_pd, _mm512_maskz_loadu_pd, _mm512_mask_storeu_pd);

@@ -61,6 +61,21 @@ impl<V: Lanes> Lanes for Pair<V> {
         self.1.store(second);
     }
     #[inline(always)]
+    fn first(self, count: usize) -> Self::Mask {
+        Pair(self.0.first(count), self.1.first(count.saturating_sub(V::LANES)))
+    }
+    #[inline(always)]
+    fn load_first(self, from: &[V::Elem]) -> Self {
+        let (first, second) = from.split_at(from.len().min(V::LANES));
+        Pair(self.0.load_first(first), self.1.load_first(second))
+    }
+    #[inline(always)]
+    fn store_first(self, into: &mut [V::Elem]) {
+        let (first, second) = into.split_at_mut(into.len().min(V::LANES));
+        self.0.store_first(first);
+        self.1.store_first(second);
+    }
+    #[inline(always)]
     fn mul_add(self, b: Self, c: Self) -> Self {
         Pair(self.0.mul_add(b.0, c.0), self.1.mul_add(b.1, c.1))
     }

@@ -78,6 +78,26 @@ macro_rules! register {
                 into[..$lanes].copy_from_slice(&<[$elem; $lanes]>::from(self.0));
             }
             #[inline(always)]
+            fn first(self, count: usize) -> $mask {
+                let lanes = core::array::from_fn(|lane| if lane < count { 1.0 } else { 0.0 });
+                self.splat(0.0).lt(Self(<$wide>::from(lanes)))
+            }
+            #[inline(always)]
+            fn load_first(self, from: &[$elem]) -> Self {
+                // Lane by lane: a loop over the slice would become a call of memcpy.
+                let lanes = core::array::from_fn(|lane| from.get(lane).copied().unwrap_or(0.0));
+                Self(<$wide>::from(lanes))
+            }
+            #[inline(always)]
+            fn store_first(self, into: &mut [$elem]) {
+                let lanes = <[$elem; $lanes]>::from(self.0);
+                for (lane, from) in lanes.into_iter().enumerate() {
+                    if let Some(into) = into.get_mut(lane) {
+                        *into = from;
+                    }
+                }
+            }
+            #[inline(always)]
             fn mul_add(self, b: Self, c: Self) -> Self {
                 if cfg!(portable_fused) { Self(self.0.mul_add(b.0, c.0)) } else { self * b + c }
             }

@@ -65,6 +65,20 @@ impl<F: Float> Lanes for Scalar<F> {
         into[0] = self.0;
     }
     #[inline(always)]
+    fn first(self, count: usize) -> bool {
+        count > 0
+    }
+    #[inline(always)]
+    fn load_first(self, from: &[F]) -> Self {
+        Scalar(from.first().copied().unwrap_or(F::ZERO))
+    }
+    #[inline(always)]
+    fn store_first(self, into: &mut [F]) {
+        if let Some(into) = into.first_mut() {
+            *into = self.0;
+        }
+    }
+    #[inline(always)]
     fn mul_add(self, b: Self, c: Self) -> Self {
         self * b + c
     }

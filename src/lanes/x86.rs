@@ -2,7 +2,7 @@
 //!
 //! SAFETY, for both backends: an intrinsic needs its instructions. It acts on values of the register types, which only
 //! `Register::zero` makes from nothing, and the caller of that has seen the CPU. Loads and stores cut their slice to
-//! the register's length first, and use the unaligned forms.
+//! the register's length first, and use the unaligned forms; partial ones touch only lanes that the slice has.
 
 /// A register over intrinsics, with all its operations but those of the mask.
 macro_rules! x86_register {
@@ -48,6 +48,24 @@ macro_rules! x86_register {
             #[inline(always)]
             fn store(self, into: &mut [$elem]) {
                 unsafe { $storeu(into[..$lanes].as_mut_ptr(), self.0) }
+            }
+            #[inline(always)]
+            fn first(self, count: usize) -> $mask {
+                unsafe { $mask::first(count) }
+            }
+            #[inline(always)]
+            fn load_first(self, from: &[$elem]) -> Self {
+                // Of no element at all, the address is no address, and suppressing its fault takes the CPU ages.
+                if from.is_empty() {
+                    return Self(unsafe { $set1(0.0) });
+                }
+                Self(unsafe { $mask::first(from.len()).load(from.as_ptr()) })
+            }
+            #[inline(always)]
+            fn store_first(self, into: &mut [$elem]) {
+                if !into.is_empty() {
+                    unsafe { $mask::first(into.len()).store(into.as_mut_ptr(), self.0) }
+                }
             }
             #[inline(always)]
             fn mul_add(self, b: Self, c: Self) -> Self {

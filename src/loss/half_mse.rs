@@ -1,6 +1,4 @@
-use super::{Loss, Named, Parameter};
-use crate::float::Float;
-use crate::lanes::Lanes;
+use super::*;
 
 /// Half the squared error: with r = pred - target,
 ///
@@ -16,7 +14,7 @@ use crate::lanes::Lanes;
 /// use fused_loss::{Elementwise, HalfMse};
 /// assert_eq!(HalfMse.batch(&[3.0_f32, 1.0], &[1.0, 1.0]).sum(), Ok(2.0));
 /// ```
-#[derive(Clone, Copy, Default, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct HalfMse;
 
 impl<F: Float> Loss<F> for HalfMse {
@@ -31,11 +29,4 @@ impl<F: Float> Loss<F> for HalfMse {
     }
 }
 
-impl<F: Float> Named<F> for HalfMse {
-    const NAME: &'static str = "half-mse";
-    const FORMULA: &'static str = "(p - y)^2 / 2";
-
-    fn with(_: impl Fn(&Parameter) -> F) -> Self {
-        HalfMse
-    }
-}
+named!(HalfMse = "half-mse": "(p - y)^2 / 2");

@@ -1,8 +1,5 @@
-use super::{Loss, Named, Parameter};
-use crate::error::Error;
-use crate::float::Float;
-use crate::lanes::Lanes;
-use crate::sum::difference;
+use super::*;
+use crate::sum::{difference, or_zero};
 
 /// Huber's loss (1964): with r = pred - target,
 ///
@@ -32,8 +29,10 @@ impl<F: Float> Loss<F> for Huber<F> {
         let delta = residual.splat(self.delta);
         let slope = residual.clamp(-delta, delta);
         // slope (r - slope / 2), with what the two subtractions round off: without it, 3.5 ULP near delta.
-        let (lever, more) = difference(residual, slope * residual.splat(F::HALF));
-        (slope.mul_add(lever, slope * (rest + more)), slope)
+        let half = slope * residual.splat(F::HALF);
+        let lever = residual - half;
+        let rest = or_zero(rest + ((residual - lever) - half));
+        (slope.mul_add(lever, slope * rest), slope)
     }
 
     fn definition(self, pred: f64, target: f64) -> f64 {
@@ -42,20 +41,12 @@ impl<F: Float> Loss<F> for Huber<F> {
     }
 
     fn check(self) -> Result<(), Error<F>> {
-        if self.delta > F::ZERO && self.delta.finite() {
-            return Ok(());
-        }
-        Err(Error::Parameter { name: "delta", value: self.delta, domain: "positive and finite" })
+        DELTA.check(self.delta)
     }
 }
 
-impl<F: Float> Named<F> for Huber<F> {
-    const NAME: &'static str = "huber";
-    const FORMULA: &'static str = "(p - y)^2 / 2 where |p - y| <= delta, else delta (|p - y| - delta / 2)";
-    const PARAMETERS: &'static [Parameter] =
-        &[Parameter { name: "delta", default: 1.0, meaning: "where the quadratic part ends, > 0" }];
+const DELTA: Parameter =
+    Parameter::positive("delta", 1.0, "where the quadratic part ends");
 
-    fn with(parameter: impl Fn(&Parameter) -> F) -> Self {
-        Huber { delta: parameter(&<Self as Named<F>>::PARAMETERS[0]) }
-    }
-}
+named!(Huber<F> = "huber": "(p - y)^2 / 2 where |p - y| <= delta, else delta (|p - y| - delta / 2)",
+    delta: DELTA);

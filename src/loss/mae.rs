@@ -1,6 +1,4 @@
-use super::{Loss, Named, Parameter};
-use crate::float::Float;
-use crate::lanes::{Lanes, Mask};
+use super::*;
 
 /// Absolute error: with r = pred - target,
 ///
@@ -17,7 +15,7 @@ use crate::lanes::{Lanes, Mask};
 /// assert_eq!(Mae.batch(&[3.0, 1.0, 0.0], &[1.0, 1.0, 4.0]).gradient(&mut grad).sum(), Ok(6.0));
 /// assert_eq!(grad, [1.0, 0.0, -1.0]);
 /// ```
-#[derive(Clone, Copy, Default, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Mae;
 
 impl<F: Float> Loss<F> for Mae {
@@ -36,11 +34,4 @@ impl<F: Float> Loss<F> for Mae {
     }
 }
 
-impl<F: Float> Named<F> for Mae {
-    const NAME: &'static str = "mae";
-    const FORMULA: &'static str = "|p - y|";
-
-    fn with(_: impl Fn(&Parameter) -> F) -> Self {
-        Mae
-    }
-}
+named!(Mae = "mae": "|p - y|");

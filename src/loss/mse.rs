@@ -1,6 +1,4 @@
-use super::{Loss, Named, Parameter};
-use crate::float::Float;
-use crate::lanes::Lanes;
+use super::*;
 
 /// Squared error: with r = pred - target,
 ///
@@ -18,7 +16,7 @@ use crate::lanes::Lanes;
 /// assert_eq!(Mse.batch(&[3.0, 1.0], &[1.0, 1.0]).gradient(&mut grad).mean(), Ok(2.0));
 /// assert_eq!(grad, [2.0, 0.0]);
 /// ```
-#[derive(Clone, Copy, Default, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Mse;
 
 impl<F: Float> Loss<F> for Mse {
@@ -33,11 +31,4 @@ impl<F: Float> Loss<F> for Mse {
     }
 }
 
-impl<F: Float> Named<F> for Mse {
-    const NAME: &'static str = "mse";
-    const FORMULA: &'static str = "(p - y)^2";
-
-    fn with(_: impl Fn(&Parameter) -> F) -> Self {
-        Mse
-    }
-}
+named!(Mse = "mse": "(p - y)^2");

@@ -1,8 +1,5 @@
-use super::{Loss, Mae, Named, Parameter};
-use crate::error::Error;
-use crate::float::Float;
-use crate::lanes::Lanes;
-use crate::sum::difference;
+use super::*;
+use crate::sum::{difference, or_zero};
 
 /// Smooth L1 (Girshick 2015): Huber's loss over beta. With r = pred - target,
 ///
@@ -36,8 +33,10 @@ impl<F: Float> Loss<F> for SmoothL1<F> {
         let inner = residual.clamp(-beta, beta);
         let slope = inner / beta;
         // slope (r - inner / 2), with what the two subtractions round off.
-        let (lever, more) = difference(residual, inner * residual.splat(F::HALF));
-        (slope.mul_add(lever, slope * (rest + more)), slope)
+        let half = inner * residual.splat(F::HALF);
+        let lever = residual - half;
+        let rest = or_zero(rest + ((residual - lever) - half));
+        (slope.mul_add(lever, slope * rest), slope)
     }
 
     fn definition(self, pred: f64, target: f64) -> f64 {
@@ -46,20 +45,12 @@ impl<F: Float> Loss<F> for SmoothL1<F> {
     }
 
     fn check(self) -> Result<(), Error<F>> {
-        if self.beta >= F::ZERO && self.beta.finite() {
-            return Ok(());
-        }
-        Err(Error::Parameter { name: "beta", value: self.beta, domain: "finite and not negative" })
+        BETA.check(self.beta)
     }
 }
 
-impl<F: Float> Named<F> for SmoothL1<F> {
-    const NAME: &'static str = "smooth-l1";
-    const FORMULA: &'static str = "(p - y)^2 / (2 beta) where |p - y| < beta, else |p - y| - beta / 2";
-    const PARAMETERS: &'static [Parameter] =
-        &[Parameter { name: "beta", default: 1.0, meaning: "where the quadratic part ends, >= 0; 0 is mae" }];
+const BETA: Parameter =
+    Parameter::not_negative("beta", 1.0, "where the quadratic part ends; 0 gives mae");
 
-    fn with(parameter: impl Fn(&Parameter) -> F) -> Self {
-        SmoothL1 { beta: parameter(&<Self as Named<F>>::PARAMETERS[0]) }
-    }
-}
+named!(SmoothL1<F> = "smooth-l1": "(p - y)^2 / (2 beta) where |p - y| < beta, else |p - y| - beta / 2",
+    beta: BETA);
