@@ -102,12 +102,26 @@ impl<'a, L: Loss<F>, F: Float> Batch<'a, L, F> {
 
     /// A weight for each element. Weight 0 masks: loss and gradient are 0 whatever the prediction holds, and the
     /// target is not checked. Negative weights are allowed; infinite ones and NaN are `Err(Weight)`.
+    ///
+    /// ```
+    /// # use fused_loss::{Elementwise, Mse};
+    /// let sum = Mse.batch(&[3.0_f32, f32::INFINITY], &[1.0, 0.0]).weights(&[0.5, 0.0]).sum();
+    /// assert_eq!(sum, Ok(2.0));
+    /// ```
     pub fn weights(mut self, weights: &'a [F]) -> Self {
         self.weights = Some(weights);
         self
     }
 
     /// Where the gradient is written.
+    ///
+    /// ```
+    /// # use fused_loss::{Elementwise, Mse};
+    /// let mut grad = [0.0_f32; 2];
+    /// Mse.batch(&[3.0, 1.0], &[1.0, 2.0]).gradient(&mut grad).mean()?;
+    /// assert_eq!(grad, [2.0, -1.0]);
+    /// # Ok::<(), fused_loss::Error<f32>>(())
+    /// ```
     pub fn gradient(mut self, grad: &'a mut [F]) -> Self {
         (self.grad, self.add) = (Some(grad), false);
         self
@@ -128,6 +142,14 @@ impl<'a, L: Loss<F>, F: Float> Batch<'a, L, F> {
     }
 
     /// Where each element's loss is written: weighted, neither scaled nor divided.
+    ///
+    /// ```
+    /// # use fused_loss::{Elementwise, Mse};
+    /// let mut each = [0.0_f32; 2];
+    /// Mse.batch(&[3.0, 1.0], &[1.0, 2.0]).losses(&mut each).sum()?;
+    /// assert_eq!(each, [4.0, 1.0]);
+    /// # Ok::<(), fused_loss::Error<f32>>(())
+    /// ```
     pub fn losses(mut self, each: &'a mut [F]) -> Self {
         self.each = Some(each);
         self
@@ -137,12 +159,25 @@ impl<'a, L: Loss<F>, F: Float> Batch<'a, L, F> {
     ///
     /// The factor of the mean's gradient is `scale / n`, rounded once: a shard of n elements that ends in
     /// [`total`](Batch::total) with `scale(1.0 / n as f32)` has the bits of the whole call.
+    ///
+    /// ```
+    /// # use fused_loss::{Elementwise, Mse};
+    /// let mut grad = [0.0_f32; 2];
+    /// assert_eq!(Mse.batch(&[3.0, 1.0], &[1.0, 2.0]).gradient(&mut grad).scale(0.5).mean(), Ok(2.5));
+    /// assert_eq!(grad, [1.0, -0.5]);
+    /// ```
     pub fn scale(mut self, scale: F) -> Self {
         self.scale = scale;
         self
     }
 
     /// Runs on this level instead of the best one.
+    ///
+    /// ```
+    /// # use fused_loss::{Elementwise, Level, Mse};
+    /// let plain = Level::find("scalar").unwrap();
+    /// assert_eq!(Mse.batch(&[3.0_f32], &[1.0]).level(plain).sum(), Ok(4.0));
+    /// ```
     pub fn level(mut self, level: Level) -> Self {
         self.level = Some(level);
         self

@@ -3,34 +3,38 @@
 mod exp;
 mod ln;
 mod logistic;
+#[cfg(test)]
+mod tests;
 
+pub use exp::{exp, exp_m1, exp_nonpositive};
+pub use ln::{ln, ln_1p, ln_1p_unit};
+pub use logistic::{div_one_plus, log_sigmoid, logistic, softplus};
+
+use crate::float::Float;
 use crate::lanes::Lanes;
 
-/// What a precision knows of the functions: the steps that differ between `f32` and `f64`.
+/// Where the functions of one precision differ from those of the other.
 #[doc(hidden)]
 pub trait Functions: Sized + 'static {
-    /// See [`exp`].
-    fn exp<V: Lanes<Elem = Self>>(x: V) -> V;
-    /// See [`exp_nonpositive`].
-    fn exp_nonpositive<V: Lanes<Elem = Self>>(x: V) -> V;
-    /// See [`ln`].
-    fn ln<V: Lanes<Elem = Self>>(x: V) -> V;
-    /// See [`ln_1p_unit`].
+    const EXP: exp::Constants<Self>;
+    const LN: ln::Constants<Self>;
+    /// ln(1 + f) - `minus_k` ln 2, for the f of `ln`.
+    fn ln_of_parts<V: Lanes<Elem = Self>>(f: V, minus_k: V) -> V;
+    /// The same for the f of `ln_1p`.
+    fn ln_1p_of_parts<V: Lanes<Elem = Self>>(f: V, minus_k: V) -> V;
     fn ln_1p_unit<V: Lanes<Elem = Self>>(x: V) -> V;
 }
 
 impl Functions for f32 {
+    const EXP: exp::Constants<f32> = exp::F32;
+    const LN: ln::Constants<f32> = ln::F32;
     #[inline(always)]
-    fn exp<V: Lanes<Elem = f32>>(x: V) -> V {
-        exp::exp(x, &exp::F32)
+    fn ln_of_parts<V: Lanes<Elem = f32>>(f: V, minus_k: V) -> V {
+        ln::ln_of_parts_f32(f, minus_k)
     }
     #[inline(always)]
-    fn exp_nonpositive<V: Lanes<Elem = f32>>(x: V) -> V {
-        exp::exp_nonpositive(x, &exp::F32)
-    }
-    #[inline(always)]
-    fn ln<V: Lanes<Elem = f32>>(x: V) -> V {
-        ln::ln_f32(x)
+    fn ln_1p_of_parts<V: Lanes<Elem = f32>>(f: V, minus_k: V) -> V {
+        ln::ln_1p_of_parts_f32(f, minus_k)
     }
     #[inline(always)]
     fn ln_1p_unit<V: Lanes<Elem = f32>>(x: V) -> V {
@@ -39,17 +43,15 @@ impl Functions for f32 {
 }
 
 impl Functions for f64 {
+    const EXP: exp::Constants<f64> = exp::F64;
+    const LN: ln::Constants<f64> = ln::F64;
     #[inline(always)]
-    fn exp<V: Lanes<Elem = f64>>(x: V) -> V {
-        exp::exp(x, &exp::F64)
+    fn ln_of_parts<V: Lanes<Elem = f64>>(f: V, minus_k: V) -> V {
+        ln::ln_of_parts_f64(f, minus_k)
     }
     #[inline(always)]
-    fn exp_nonpositive<V: Lanes<Elem = f64>>(x: V) -> V {
-        exp::exp_nonpositive(x, &exp::F64)
-    }
-    #[inline(always)]
-    fn ln<V: Lanes<Elem = f64>>(x: V) -> V {
-        ln::ln_f64(x)
+    fn ln_1p_of_parts<V: Lanes<Elem = f64>>(f: V, minus_k: V) -> V {
+        ln::ln_1p_of_parts_f64(f, minus_k)
     }
     #[inline(always)]
     fn ln_1p_unit<V: Lanes<Elem = f64>>(x: V) -> V {
@@ -57,36 +59,11 @@ impl Functions for f64 {
     }
 }
 
-/// e^x.
-#[inline(always)]
-pub fn exp<V: Lanes>(x: V) -> V {
-    V::Elem::exp(x)
-}
-
-/// e^x for x <= 0.
-#[inline(always)]
-pub fn exp_nonpositive<V: Lanes>(x: V) -> V {
-    V::Elem::exp_nonpositive(x)
-}
-
-/// The natural logarithm.
-#[inline(always)]
-pub fn ln<V: Lanes>(x: V) -> V {
-    V::Elem::ln(x)
-}
-
-/// ln(1 + x) for x from 0 to 1.
-#[inline(always)]
-pub fn ln_1p_unit<V: Lanes>(x: V) -> V {
-    V::Elem::ln_1p_unit(x)
-}
-
-pub use logistic::div_one_plus;
-
-/// q0 + q1 x + q2 x^2 and so on, every coefficient times `scale`, by Horner's rule: its order is part of the bits.
+/// (q\[0\] + q\[1\] x + q\[2\] x^2 ...) `scale`, by Horner's rule: its order is part of the bits, and the forms of
+/// Estrin that were tried lost up to an ULP.
 #[inline(always)]
 fn horner<V: Lanes>(x: V, q: &[V::Elem], scale: V::Elem) -> V {
-    let Some((&top, rest)) = q.split_last() else { return x };
+    let Some((&top, rest)) = q.split_last() else { return x.splat(V::Elem::ZERO) };
     let mut sum = x.splat(top * scale);
     for &coefficient in rest.iter().rev() {
         sum = sum.mul_add(x, x.splat(coefficient * scale));

@@ -5,6 +5,8 @@
 //! as if computed in twice the precision (Ogita, Rump, Oishi 2005, Sum2). Kahan's cheaper form is off by up to
 //! 1.4 ULP for terms of one sign and fails for mixed signs.
 
+use core::array::from_fn;
+
 use crate::float::Float;
 use crate::lanes::{Lanes, Mask};
 
@@ -28,6 +30,14 @@ impl<V: Lanes> LaneSum<V> {
         let error = (self.sum - (sum - of_term)) + (term - of_term);
         self.error = self.error + error;
         self.sum = sum;
+    }
+
+    /// Two sums as one.
+    #[inline(always)]
+    fn with(self, other: Self) -> Self {
+        let mut both = LaneSum { sum: self.sum, error: self.error + other.error };
+        both.add(other.sum);
+        both
     }
 
     /// Sum and errors as numbers, for [`fold`].
@@ -64,23 +74,16 @@ pub struct HighLow<F> {
 /// It runs on the portable registers, once for all levels. TwoSum makes NaN of infinite sums, so where the plain fold
 /// is not finite, it alone is the result, as plain summation would have it.
 pub fn fold<F: Float, const WIDTH: usize>(sums: &[F; WIDTH], errors: &[F; WIDTH]) -> HighLow<F> {
-    let zero = F::portable();
-    let eighth = WIDTH / 8;
-    let mut parts = [LaneSum::new(zero); 8];
-    for ((part, sums), errors) in
-        parts.iter_mut().zip(sums.chunks_exact(eighth)).zip(errors.chunks_exact(eighth))
-    {
-        *part = LaneSum { sum: zero.load(sums), error: zero.load(errors) };
-    }
-    for half in [4, 2, 1] {
-        for part in 0..half {
-            let upper = parts[part + half];
-            parts[part].error = parts[part].error + upper.error;
-            parts[part].add(upper.sum);
-        }
-    }
+    let (zero, eighth) = (F::portable(), WIDTH / 8);
+    let eight: [_; 8] = from_fn(|part| LaneSum {
+        sum: zero.load(&sums[part * eighth..]),
+        error: zero.load(&errors[part * eighth..]),
+    });
+    let four: [_; 4] = from_fn(|part| eight[part].with(eight[part + 4]));
+    let two: [_; 2] = from_fn(|part| four[part].with(four[part + 2]));
+    let one = two[0].with(two[1]);
     let (mut sums, mut errors) = ([F::ZERO; 4], [F::ZERO; 4]);
-    parts[0].store(&mut sums, &mut errors);
+    one.store(&mut sums, &mut errors);
     let join = |one: (F, F), other: (F, F)| {
         let both = two_sum(one.0, other.0);
         (both.high, (one.1 + other.1) + both.low)

@@ -69,8 +69,7 @@ macro_rules! register {
             }
             #[inline(always)]
             fn load(self, from: &[$elem]) -> Self {
-                let mut lanes = [0.0; $lanes];
-                lanes.copy_from_slice(&from[..$lanes]);
+                let lanes: [$elem; $lanes] = core::array::from_fn(|lane| from[..$lanes][lane]);
                 Self(<$wide>::from(lanes))
             }
             #[inline(always)]

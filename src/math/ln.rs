@@ -3,23 +3,108 @@
 use crate::float::Float;
 use crate::lanes::{Lanes, Mask};
 
-const LN_2_HIGH: f32 = 0.69314575;
-const LN_2_LOW: f32 = 1.4286068e-06;
+use super::{Functions, horner};
 
+/// What a precision tells the logarithms.
+pub struct Constants<F> {
+    /// The pattern of the lowest m of x = m 2^k: 2/3 in f32, sqrt(1/2) in f64.
+    bottom: u64,
+    /// 2^(SIGNIFICAND - 1), where the last place is 1, and what keeps k positive in the bits below it.
+    offset: F,
+    /// Takes subnormal numbers among the normal ones, and from above `huge` back, without rounding.
+    rescue: F,
+    /// Its binary logarithm.
+    rescue_power: F,
+    /// Beyond it 1 + x is x, and 2^-k may be no normal number.
+    huge: F,
+    /// ln 2 with so many zeros at its end that its product with any k is exact, and the rest.
+    ln_2: [F; 2],
+}
+
+pub const F32: Constants<f32> = Constants {
+    bottom: 0x3f2a_aaab,
+    offset: 8_388_608.0 + 256.0,
+    rescue: 4_294_967_296.0,
+    rescue_power: 32.0,
+    huge: 1e30,
+    ln_2: [0.693_145_75, 1.428_606_8e-6],
+};
+
+pub const F64: Constants<f64> = Constants {
+    bottom: 0x3fe6_a09e_667f_3bcd,
+    offset: 4_503_599_627_370_496.0 + 2048.0,
+    rescue: 18_446_744_073_709_551_616.0,
+    rescue_power: 64.0,
+    huge: 1e300,
+    ln_2: [0.693_147_180_559_890_3, 5.497_923_018_708_371e-14],
+};
+
+/// ln.
 #[inline(always)]
-pub(super) fn ln_f32<V: Lanes<Elem = f32>>(x: V) -> V {
-    let (mut number, mut offset) = (x, x.splat(8_388_608.0 + 256.0));
-    let usual = x.bits_add(x.splat_bits(1 << 23)).ge(x.splat_bits(2 << 23));
+pub fn ln<V: Lanes>(x: V) -> V {
+    let of = V::Elem::LN;
+    let shift = V::Elem::SIGNIFICAND - 1;
+    let (mut number, mut offset) = (x, x.splat(of.offset));
+    // True for the normal numbers up to 2^(largest exponent): the others wrap around or become NaN.
+    let usual = x.bits_add(x.splat_bits(1 << shift)).ge(x.splat_bits(2 << shift));
     let rare = (!usual).any();
     if rare {
-        let tiny = x.lt(x.splat(f32::MIN_POSITIVE));
-        number = tiny.select(x * x.splat(16_777_216.0), x);
-        offset = tiny.select(x.splat(8_388_608.0 + 256.0 + 24.0), offset);
+        let subnormal = x.lt(x.splat_bits(1 << shift));
+        number = subnormal.select(x * x.splat(of.rescue), x);
+        offset = subnormal.select(offset + x.splat(of.rescue_power), offset);
     }
-    let i = number.bits_sub(x.splat_bits(0x3f2a_aaab ^ 1 << 31));
-    let k = i.bits_shr(23).bits_or(x.splat_bits(0x4b00_0000)) - offset;
-    let m = i.bits_and(x.splat_bits(0x007f_ffff)).bits_add(x.splat_bits(0x3f2a_aaab));
-    let f = m - x.splat(1.0);
+    let (above, minus_k) = exponent(number, offset, of.bottom);
+    let m = above.bits_and(x.splat_bits((1 << shift) - 1)).bits_add(x.splat_bits(of.bottom));
+    let sum = V::Elem::ln_of_parts(m - x.splat(V::Elem::ONE), minus_k);
+    if rare { outside(x, x, sum) } else { sum }
+}
+
+/// ln_1p.
+#[inline(always)]
+pub fn ln_1p<V: Lanes>(x: V) -> V {
+    let of = V::Elem::LN;
+    let shift = V::Elem::SIGNIFICAND - 1;
+    let one = x.splat(V::Elem::ONE);
+    let (mut number, mut offset) = (x, x.splat(of.offset));
+    let huge = x.splat(of.huge);
+    let rare = (!(x.gt(-one) & x.lt(huge))).any();
+    if rare {
+        let huge = x.ge(huge);
+        number = huge.select(x / x.splat(of.rescue), x);
+        offset = huge.select(offset - x.splat(of.rescue_power), offset);
+    }
+    let three_quarters = V::Elem::ONE.to_pattern() - (1 << (shift - 1));
+    let (above, minus_k) = exponent(one + number, offset, three_quarters);
+    // The exponent bits of `above` hold k, and its sign bit is flipped: that of -1 makes up for it.
+    let power = (-one).bits_sub(above.bits_and(x.splat_bits(u64::MAX << shift)));
+    let f = number.mul_add(power, power - one);
+    // The sum loses the sign of -0; otherwise it has the sign of x by itself.
+    let sum = V::Elem::ln_1p_of_parts(f, minus_k).bits_or(x.bits_and(-x.splat(V::Elem::ZERO)));
+    if rare { outside(x, one + x, sum) } else { sum }
+}
+
+/// The pattern of x = m 2^k above that of `bottom`, its sign bit flipped, and -k.
+///
+/// The flip makes the exponent bits positive: shifted down they are k + 2^(their number), and below the bits of
+/// 2^(SIGNIFICAND - 1), where the last place is 1, they count as a number.
+#[inline(always)]
+fn exponent<V: Lanes>(x: V, offset: V, bottom: u64) -> (V, V) {
+    let shift = V::Elem::SIGNIFICAND - 1;
+    let above = x.bits_sub(x.splat_bits(bottom ^ 1 << (V::Elem::BITS - 1)));
+    let place = (V::Elem::ONE.to_pattern() >> shift) + u64::from(shift);
+    (above, offset - above.bits_shr(shift).bits_or(x.splat_bits(place << shift)))
+}
+
+/// `sum` where the logarithm of `of` is finite, and its other values, with the NaN and the infinity of `x`.
+#[inline(always)]
+fn outside<V: Lanes>(x: V, of: V, sum: V) -> V {
+    let (zero, infinity) = (x.splat(V::Elem::ZERO), x.splat(V::Elem::INFINITY));
+    let other = of.eq(zero).select(-infinity, x.splat(V::Elem::NAN));
+    x.eq(infinity).select(infinity, of.gt(zero).select(sum, other))
+}
+
+#[inline(always)]
+pub(super) fn ln_of_parts_f32<V: Lanes<Elem = f32>>(f: V, minus_k: V) -> V {
     const Q: [f32; 9] = [
         -0.5,
         0.33333215,
@@ -31,95 +116,140 @@ pub(super) fn ln_f32<V: Lanes<Elem = f32>>(x: V) -> V {
         0.13986832,
         -0.12880038,
     ];
-    let q = super::horner(f, &Q, 1.0);
-    let result = if V::FUSED {
-        k.mul_add(x.splat(core::f32::consts::LN_2), (f * f).mul_add(q, f))
+    let q = horner(f, &Q, 1.0);
+    if V::FUSED {
+        minus_k.neg_mul_add(f.splat(core::f32::consts::LN_2), (f * f).mul_add(q, f))
     } else {
-        let k_high = k * x.splat(LN_2_HIGH);
-        let high = k_high + f;
-        let error = f - (high - k_high);
-        high + (f * f * q + (error + k * x.splat(LN_2_LOW)))
-    };
-    if rare { special(x, result) } else { result }
+        add_power(f, minus_k, q)
+    }
 }
 
-/// The values outside the numbers above 0.
 #[inline(always)]
-fn special<V: Lanes>(x: V, result: V) -> V {
-    let zero = x.splat(V::Elem::ZERO);
-    let infinity = x.splat(V::Elem::INFINITY);
-    let outside = x.eq(zero).select(-infinity, x.splat(V::Elem::NAN));
-    x.eq(infinity).select(infinity, x.gt(zero).select(result, outside))
+pub(super) fn ln_1p_of_parts_f32<V: Lanes<Elem = f32>>(f: V, minus_k: V) -> V {
+    const Q: [f32; 9] = [
+        -0.5,
+        0.3333345,
+        -0.250001,
+        0.19990814,
+        -0.16647115,
+        0.14478657,
+        -0.13162991,
+        0.10464884,
+        -0.04507567,
+    ];
+    add_power(f, minus_k, horner(f, &Q, 1.0))
+}
+
+/// k ln 2 + f + f^2 q with one rounding of note: f is added to the exact product, and what that loses is kept.
+#[inline(always)]
+fn add_power<V: Lanes<Elem = f32>>(f: V, minus_k: V, q: V) -> V {
+    let [ln_2_high, ln_2_low] = F32.ln_2;
+    let power = minus_k * f.splat(ln_2_high);
+    let high = f - power;
+    let lost = f - (high + power);
+    high + (f * f).mul_add(q, minus_k.neg_mul_add(f.splat(ln_2_low), lost))
+}
+
+/// ln_1p_unit.
+#[inline(always)]
+pub fn ln_1p_unit<V: Lanes>(x: V) -> V {
+    V::Elem::ln_1p_unit(x)
 }
 
 #[inline(always)]
 pub(super) fn ln_1p_unit_f32<V: Lanes<Elem = f32>>(x: V) -> V {
+    const MIDDLE: f32 = 17.0 / 32.0;
     const Q: [f32; 9] = [
-        -0.37813956,
-        0.17922491,
-        -0.09323223,
-        0.051088467,
-        -0.028898444,
-        0.016661797,
-        -0.010217674,
-        0.006918675,
-        -0.003238701,
+        -0.3726283,
+        0.17354415,
+        -0.0886065,
+        0.0476315,
+        -0.026445564,
+        0.014894765,
+        -0.008752388,
+        0.0060771545,
+        -0.0033063043,
     ];
-    let q = super::horner(x - x.splat(0.5), &Q, 1.0);
-    (x * x).mul_add(q, x)
-}
-
-const LN_2_HIGH_64: f64 = 0.6931471805598903;
-const LN_2_LOW_64: f64 = 5.497923018708371e-14;
-const ATANH: [f64; 7] = [
-    0.6666666666666735,
-    0.39999999999409885,
-    0.2857142874347125,
-    0.22222198459094628,
-    0.18183570442046906,
-    0.15313888738128065,
-    0.14797625563621575,
-];
-
-#[inline(always)]
-pub(super) fn ln_f64<V: Lanes<Elem = f64>>(x: V) -> V {
-    const SQRT_HALF: u64 = 0x3fe6_a09e_667f_3bcd;
-    const ROUND: f64 = 4_503_599_627_370_496.0 + 2048.0;
-    let (mut number, mut offset) = (x, x.splat(ROUND));
-    let usual = x.bits_add(x.splat_bits(1 << 52)).ge(x.splat_bits(2 << 52));
-    let rare = (!usual).any();
-    if rare {
-        let tiny = x.lt(x.splat(f64::MIN_POSITIVE));
-        number = tiny.select(x * x.splat(18_014_398_509_481_984.0), x);
-        offset = tiny.select(x.splat(ROUND + 54.0), offset);
+    if V::FUSED {
+        let q = horner(x - x.splat(MIDDLE), &Q, 1.0);
+        (x * x).mul_add(q, x)
+    } else {
+        const R: [f32; 9] = [0.5 + Q[0], Q[1], Q[2], Q[3], Q[4], Q[5], Q[6], Q[7], Q[8]];
+        let r = horner(x - x.splat(MIDDLE), &R, 1.0);
+        let (grid, half) = (x.splat(49152.0), x.splat(0.5));
+        let head = (x + grid) - grid;
+        let high = x - half * (head * head);
+        let low = half * ((x - head) * (x + head));
+        high + (x * x * r - low)
     }
-    let i = number.bits_sub(x.splat_bits(SQRT_HALF ^ 1 << 63));
-    let k = i.bits_shr(52).bits_or(x.splat_bits(0x4330 << 48)) - offset;
-    let m = i.bits_and(x.splat_bits((1 << 52) - 1)).bits_add(x.splat_bits(SQRT_HALF));
-    let result = assemble(m - x.splat(1.0), k);
-    if rare { special(x, result) } else { result }
 }
 
-/// k ln 2 + ln(1 + f).
 #[inline(always)]
-fn assemble<V: Lanes<Elem = f64>>(f: V, k: V) -> V {
-    let s = f / (x_two(f) + f);
+pub(super) fn ln_of_parts_f64<V: Lanes<Elem = f64>>(f: V, minus_k: V) -> V {
+    const Q: [f64; 7] = [
+        0.6666666666666735,
+        0.39999999999409885,
+        0.2857142874347125,
+        0.22222198459094628,
+        0.18183570442046906,
+        0.15313888738128065,
+        0.14797625563621575,
+    ];
+    by_atanh(f, minus_k, &Q)
+}
+
+#[inline(always)]
+pub(super) fn ln_1p_of_parts_f64<V: Lanes<Elem = f64>>(f: V, minus_k: V) -> V {
+    const Q: [f64; 8] = [
+        0.666666666666666,
+        0.4000000000005645,
+        0.2857142855591406,
+        0.22222224284542202,
+        0.1818166667930067,
+        0.15391083662898533,
+        0.13174099796053093,
+        0.13839523856258037,
+    ];
+    by_atanh(f, minus_k, &Q)
+}
+
+#[inline(always)]
+fn by_atanh<V: Lanes<Elem = f64>>(f: V, minus_k: V, q: &[f64]) -> V {
+    let [ln_2_high, ln_2_low] = F64.ln_2;
+    let s = f / (f.splat(2.0) + f);
     let z = s * s;
     let h = f * f * f.splat(0.5);
-    let r = z * super::horner(z, &ATANH, 1.0);
-    let low = s.mul_add(h + r, k * f.splat(LN_2_LOW_64));
-    k.mul_add(f.splat(LN_2_HIGH_64), f - (h - low))
-}
-
-#[inline(always)]
-fn x_two<V: Lanes<Elem = f64>>(x: V) -> V {
-    x.splat(2.0)
+    let r = z * horner(z, q, 1.0);
+    let low = s.mul_add(h + r, minus_k * f.splat(-ln_2_low));
+    minus_k.neg_mul_add(f.splat(ln_2_high), f - (h - low))
 }
 
 #[inline(always)]
 pub(super) fn ln_1p_unit_f64<V: Lanes<Elem = f64>>(x: V) -> V {
-    let one = x.splat(1.0);
-    let upper = x.gt(x.splat(0.5));
-    let f = upper.select((x - one) * x.splat(0.5), x);
-    assemble(f, upper.select(one, x.splat(0.0)))
+    let two = x.splat(2.0);
+    if V::FUSED {
+        const Q: [f64; 10] = [
+            0.6666666666666631,
+            0.4000000000015618,
+            0.28571428547965105,
+            0.2222222396368168,
+            0.18181744118471113,
+            0.1538655608595849,
+            0.13301021255941745,
+            0.12105725326568575,
+            0.0834162311891233,
+            0.17015838563691046,
+        ];
+        let high = two + x;
+        let low = x - (high - two);
+        let s = x / high;
+        let z = s * s;
+        let r = low.mul_add(s, z * horner(z, &Q, 1.0));
+        s.neg_mul_add(x - r, x)
+    } else {
+        let one = x.splat(1.0);
+        let upper = x.gt(x.splat(0.5));
+        let f = upper.select((x - one) * x.splat(0.5), x);
+        ln_1p_of_parts_f64(f, upper.select(-one, x.splat(0.0)))
+    }
 }

@@ -1,0 +1,405 @@
+//! Every function on every level against the truth: some inputs always, all of f32 and 10^8 of f64 when asked
+//! (`cargo test --release --lib exhaustive -- --ignored --nocapture`).
+
+extern crate std;
+
+use core::sync::atomic::{AtomicU64, Ordering};
+use std::string::{String, ToString};
+use std::vec::Vec;
+use std::{format, println, vec};
+
+use crate::dispatch::{Kernel, Level, Rounding};
+use crate::float::Float;
+use crate::lanes::{Lanes, Scalar};
+
+mod exact;
+mod fused;
+
+use exact::Exact;
+use fused::{Fused, MulAdd};
+
+/// A function under test.
+trait Function: Default + Sync {
+    const NAME: &'static str;
+    /// The promise, in ULP.
+    const BOUND: f64 = 1.0;
+    /// Where it is promised; NaN is part of every domain.
+    const DOMAIN: (f64, f64) = (f64::NEG_INFINITY, f64::INFINITY);
+    /// Around these the code changes its way.
+    const BRANCHES: &'static [f64];
+    fn at<V: Lanes>(x: V) -> V;
+    /// Good to some 2^-52, and so for f32.
+    fn near(x: f64) -> f64;
+    /// Good to some 2^-95.
+    fn exact(x: f64) -> Exact;
+
+    fn takes(x: f64) -> bool {
+        // ln_1p_unit does not promise the sign of zero, and gets none from exp_nonpositive.
+        let (low, high) = Self::DOMAIN;
+        !(x < low || x > high) && !(low == 0.0 && x.to_bits() == 1 << 63)
+    }
+}
+
+macro_rules! functions {
+    ($($name:ident $at:ident $(bound $bound:literal)? $(domain $low:expr, $high:expr)?;
+       branches $($branch:expr),*; $near:expr, $exact:expr;)*) => {
+        $(
+            #[derive(Default)]
+            struct $name;
+            impl Function for $name {
+                const NAME: &'static str = stringify!($at);
+                $(const BOUND: f64 = $bound;)?
+                $(const DOMAIN: (f64, f64) = ($low, $high);)?
+                const BRANCHES: &'static [f64] = &[$($branch),*];
+                #[inline(always)]
+                fn at<V: Lanes>(x: V) -> V {
+                    super::$at(x)
+                }
+                fn near(x: f64) -> f64 {
+                    ($near)(x)
+                }
+                fn exact(x: f64) -> Exact {
+                    ($exact)(x)
+                }
+            }
+        )*
+        /// Calls a generic test with every function.
+        fn for_each(mut visit: impl Visit) {
+            $(visit.visit::<$name>();)*
+        }
+    };
+}
+
+trait Visit {
+    fn visit<G: Function>(&mut self);
+}
+
+fn of(x: f64) -> Exact {
+    Exact::new(x, 0.0)
+}
+fn near_softplus(x: f64) -> f64 {
+    // The sign of zero comes from the larger side.
+    if x > 0.0 { x + libm::log1p(libm::exp(-x)) } else { libm::log1p(libm::exp(x)) }
+}
+fn near_logistic(x: f64) -> f64 {
+    if x < 0.0 { libm::exp(x) / (1.0 + libm::exp(x)) } else { 1.0 / (1.0 + libm::exp(-x)) }
+}
+
+functions! {
+    Exp exp; branches -745.2, -708.4, -104.0, -103.3, -87.3, -0.3466, 0.0, 0.3466, 1.0, 88.72, 709.8;
+        libm::exp, |x| exact::exp(of(x));
+    ExpNonpositive exp_nonpositive domain f64::NEG_INFINITY, 0.0;
+        branches -745.2, -708.4, -104.0, -103.3, -87.3, -1.04, -0.3466, 0.0; libm::exp, |x| exact::exp(of(x));
+    ExpM1 exp_m1; branches -40.0, -37.5, -20.0, -17.3, -1.04, -0.3466, 0.0, 0.3466, 1.04, 17.0, 37.0, 88.72, 709.8;
+        libm::expm1, exact::exp_m1;
+    Ln ln; branches 0.0, 1.1754944e-38, 2.2250738585072014e-308, 0.5, 0.66666667, 0.70710678, 0.75, 1.0, 1.3333333,
+            1.41421356, 2.0, 1.7e38; libm::log, exact::ln;
+    Ln1p ln_1p; branches -1.0, -0.6666667, -0.33333333, -0.29289, -0.25, 0.0, 0.333333333, 0.4142, 0.5, 1.6666667, 1.8284,
+            16777216.0, 9.0e15, 1.0e30, 1.0e300; libm::log1p, |x| exact::ln_1p(Exact { high: x, low: 0.0, power: 0 });
+    Ln1pUnit ln_1p_unit domain 0.0, 1.0; branches 0.0, 1.0e-5, 0.25, 0.41421356, 0.5, 0.75, 1.0;
+        libm::log1p, |x| exact::ln_1p(Exact { high: x, low: 0.0, power: 0 });
+    Logistic logistic bound 2.0; branches -745.2, -104.0, -87.3, -0.3466, 0.0, 0.3466, 16.6, 36.7;
+        near_logistic, exact::logistic;
+    Softplus softplus bound 2.0; branches -745.2, -104.0, -87.3, -0.3466, 0.0, 0.3466, 16.6, 36.7;
+        near_softplus, exact::softplus;
+    LogSigmoid log_sigmoid bound 2.0; branches -36.7, -16.6, -0.3466, 0.0, 0.3466, 87.3, 104.0, 745.2;
+        |x: f64| -near_softplus(-x), |x: f64| exact::softplus(-x).neg();
+}
+
+/// Maps a function over a slice.
+struct Map<'a, F, G>(&'a [F], &'a mut [F], G);
+
+impl<F: Float, G: Function> Kernel<F> for Map<'_, F, G> {
+    type Output = ();
+    #[inline(always)]
+    fn run<V: Lanes<Elem = F>, const WIDTH: usize, const PARTS: usize>(self, zero: V) {
+        for (from, into) in self.0.chunks_exact(V::LANES).zip(self.1.chunks_exact_mut(V::LANES)) {
+            G::at(zero.load(from)).store(into);
+        }
+    }
+}
+
+/// How a precision is measured.
+trait Measured: MulAdd {
+    type Truth;
+    fn truth<G: Function>(x: Self) -> Self::Truth;
+    fn ulps(self, truth: &Self::Truth) -> f64;
+}
+
+impl Measured for f32 {
+    type Truth = f64;
+    fn truth<G: Function>(x: f32) -> f64 {
+        G::near(f64::from(x))
+    }
+    fn ulps(self, &truth: &f64) -> f64 {
+        let got = f64::from(self);
+        if truth.is_nan() || truth == 0.0 {
+            let same = truth.is_nan() && got.is_nan() || truth.to_bits() == got.to_bits();
+            return if same { 0.0 } else { f64::INFINITY };
+        }
+        if got.is_nan() || (got.is_sign_negative() != truth.is_sign_negative()) {
+            return f64::INFINITY;
+        }
+        // Infinity counts as the number that would follow the largest.
+        let top = exact::two_to(128);
+        let (got, truth) = (got.abs().min(top), truth.abs().min(top));
+        let exponent = ((truth.to_bits() >> 52) as i32 - 1023).clamp(-126, 127);
+        (got - truth).abs() * exact::two_to(23 - exponent)
+    }
+}
+
+impl Measured for f64 {
+    type Truth = Exact;
+    fn truth<G: Function>(x: f64) -> Exact {
+        G::exact(x)
+    }
+    fn ulps(self, truth: &Exact) -> f64 {
+        truth.ulps(self)
+    }
+}
+
+/// The worst inputs of each level.
+struct Worst<F>(Vec<(Level, f64, F)>);
+
+impl<F: Measured> Worst<F> {
+    fn new() -> Self {
+        Worst(Level::available().map(|level| (level, 0.0, F::ZERO)).collect())
+    }
+    /// Measures these inputs (a multiple of `F::WIDTH`), and holds the bits of the levels of a class together.
+    fn take<G: Function>(&mut self, inputs: &[F], results: &mut Vec<F>, reference: bool) {
+        assert_eq!(inputs.len() % F::WIDTH, 0);
+        let truth: Vec<_> = inputs.iter().map(|&x| F::truth::<G>(x)).collect();
+        let mut classes: [(Rounding, Vec<F>); 2] = [(Rounding::Fused, vec![]), (Rounding::Unfused, vec![])];
+        if reference {
+            classes[0].1 = inputs.iter().map(|&x| G::at(Fused(Scalar(x))).0.0).collect();
+        }
+        results.resize(inputs.len(), F::ZERO);
+        for (level, worst, at) in &mut self.0 {
+            level.run(Map(inputs, results, G::default()));
+            for ((&x, truth), &got) in inputs.iter().zip(&truth).zip(&*results) {
+                let ulps = got.ulps(truth);
+                if ulps > *worst {
+                    (*worst, *at) = (ulps, x);
+                }
+            }
+            for (rounding, bits) in &mut classes {
+                if *rounding != level.rounding() {
+                    continue;
+                }
+                if bits.is_empty() {
+                    bits.extend_from_slice(results);
+                }
+                for ((&x, a), b) in inputs.iter().zip(&*bits).zip(&*results) {
+                    let same = a.to_pattern() == b.to_pattern() || a != a && b != b;
+                    assert!(same, "{} {level} at {x:?}: {a:?} and {b:?}", G::NAME);
+                }
+            }
+        }
+    }
+    fn join(&mut self, other: &Self) {
+        for (mine, theirs) in self.0.iter_mut().zip(&other.0) {
+            if theirs.1 > mine.1 {
+                *mine = *theirs;
+            }
+        }
+    }
+    fn check<G: Function>(&self) -> String {
+        let mut table = String::new();
+        for (level, ulps, at) in &self.0 {
+            let line = format!("{:16} {} {:9} {ulps:.4} at {at:?}", G::NAME, F::NAME, level.name());
+            assert!(*ulps <= G::BOUND, "{line}");
+            table = table + &line + "\n";
+        }
+        table
+    }
+}
+
+/// Repeats the first input until the registers are full.
+fn fill<F: Float>(mut inputs: Vec<F>) -> Vec<F> {
+    while !inputs.is_empty() && inputs.len() % F::WIDTH != 0 {
+        inputs.push(inputs[0]);
+    }
+    inputs
+}
+
+const SPECIALS: &[f64] = &[
+    0.0,
+    -0.0,
+    1.0,
+    -1.0,
+    0.5,
+    2.0,
+    -2.0,
+    f64::INFINITY,
+    f64::NEG_INFINITY,
+    f64::NAN,
+    -f64::NAN,
+    1e-45,
+    -1e-45,
+    1.1754942e-38,
+    1.17549435e-38,
+    3.4028235e38,
+    -3.4028235e38,
+    5e-324,
+    -5e-324,
+    2.2250738585072011e-308,
+    2.2250738585072014e-308,
+    f64::MAX,
+    f64::MIN,
+];
+
+/// The numbers around the branches, and the special ones.
+fn edges<F: Measured, G: Function>() -> Vec<F> {
+    let mut inputs = vec![];
+    for &branch in G::BRANCHES {
+        let middle = F::from_f64(branch).to_pattern();
+        inputs.extend((0..4000).map(|i| F::from_pattern(middle.wrapping_add(i).wrapping_sub(2000))));
+        let zero = 1 << (F::BITS - 1);
+        inputs.extend((0..2000).flat_map(|i| [F::from_pattern(i), F::from_pattern(zero + i)]));
+    }
+    inputs.extend(SPECIALS.iter().map(|&x| F::from_f64(x)));
+    inputs
+        .extend([0x7f80_0001, 0xffff_ffff, 0x7fff_ffff].map(|bits| F::from_pattern(bits << (F::BITS - 32))));
+    inputs.retain(|x| G::takes(x.to_f64()));
+    fill(inputs)
+}
+
+struct Edges;
+impl Visit for Edges {
+    fn visit<G: Function>(&mut self) {
+        let mut single = Worst::<f32>::new();
+        single.take::<G>(&edges::<f32, G>(), &mut vec![], true);
+        single.check::<G>();
+        let mut double = Worst::<f64>::new();
+        double.take::<G>(&edges::<f64, G>(), &mut vec![], true);
+        double.check::<G>();
+    }
+}
+
+#[test]
+fn specials_and_branches() {
+    for_each(Edges);
+}
+
+/// f32 patterns `stride` apart, on two threads.
+struct Patterns(usize);
+impl Visit for Patterns {
+    fn visit<G: Function>(&mut self) {
+        const BLOCK: u64 = 1 << 19;
+        let (next, stride) = (AtomicU64::new(0), self.0);
+        let work = || {
+            let (mut worst, mut results) = (Worst::<f32>::new(), vec![]);
+            loop {
+                let start = next.fetch_add(BLOCK, Ordering::Relaxed);
+                if start >> 32 != 0 {
+                    return worst;
+                }
+                // Strides do not divide the block: start where the last block's would have gone on.
+                let first = start.next_multiple_of(stride as u64);
+                let patterns = (first..start + BLOCK).step_by(stride);
+                let mut inputs: Vec<f32> = patterns.map(f32::from_pattern).collect();
+                inputs.retain(|&x| G::takes(f64::from(x)));
+                worst.take::<G>(&fill(inputs), &mut results, stride > 1);
+            }
+        };
+        let worst = on_two_threads(work);
+        println!("{}", worst.check::<G>().trim_end());
+    }
+}
+
+fn on_two_threads<F: Measured>(work: impl Fn() -> Worst<F> + Sync) -> Worst<F> {
+    std::thread::scope(|scope| {
+        let other = scope.spawn(&work);
+        let mut worst = work();
+        worst.join(&other.join().expect("the other thread passed"));
+        worst
+    })
+}
+
+#[test]
+fn every_4099th_f32() {
+    for_each(Patterns(4099));
+}
+
+#[test]
+#[ignore = "minutes"]
+fn exhaustive_f32() {
+    for_each(Patterns(1));
+}
+
+/// So many f64, on two threads.
+struct Random(u64);
+impl Visit for Random {
+    fn visit<G: Function>(&mut self) {
+        const BLOCK: u64 = 1 << 13;
+        let (next, end) = (AtomicU64::new(0), self.0);
+        let work = || {
+            let (mut worst, mut results) = (Worst::<f64>::new(), vec![]);
+            loop {
+                let start = next.fetch_add(BLOCK, Ordering::Relaxed);
+                if start >= end {
+                    return worst;
+                }
+                let mut inputs: Vec<f64> = (start..start + BLOCK).map(random).collect();
+                inputs.retain(|&x| G::takes(x));
+                worst.take::<G>(&fill(inputs), &mut results, end < 1 << 20);
+            }
+        };
+        println!("{}", on_two_threads(work).check::<G>().trim_end());
+    }
+}
+
+/// The i-th input: a third any pattern, the others where the functions are busy.
+fn random(i: u64) -> f64 {
+    let bits = splitmix(i);
+    let unit = (bits >> 11) as f64 * exact::two_to(-53);
+    let sign = if bits & 1 == 0 { 1.0 } else { -1.0 };
+    match i % 12 {
+        0..3 => f64::from_bits(bits),
+        3 | 4 => unit,
+        5 => sign * unit,
+        6 | 7 => -unit * if i % 5 == 0 { 746.0 } else { 40.0 },
+        8 => unit * if i % 5 == 0 { 710.0 } else { 40.0 },
+        9 => 0.5 + 1.5 * unit,
+        10 => 1.0 + sign * exact::two_to(-(bits as i32 >> 1 & 31)) * unit,
+        _ => sign * unit * exact::two_to(-(bits as i32 >> 1 & 63)),
+    }
+}
+
+fn splitmix(i: u64) -> u64 {
+    let mut z = i.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ z >> 31
+}
+
+#[test]
+fn random_f64() {
+    for_each(Random(100_000));
+}
+
+#[test]
+#[ignore = "minutes"]
+fn exhaustive_f64() {
+    for_each(Random(100_000_000));
+}
+
+/// Made with mpmath 1.3 at 400 bits: function, x, the truth in two parts.
+const MPMATH: &[(&str, f64, f64, f64)] = &include!("tests/mpmath.in");
+
+#[test]
+fn the_truth_is_true() {
+    for &(name, x, high, low) in MPMATH {
+        let truth = match name {
+            "exp" => exact::exp(of(x)),
+            "exp_m1" => exact::exp_m1(x),
+            "ln" => exact::ln(x),
+            "ln_1p" => exact::ln_1p(of(x)),
+            "logistic" => exact::logistic(x),
+            _ => exact::softplus(x),
+        };
+        let scale = exact::two_to(-truth.power);
+        let error = ((high * scale - truth.high) + (low * scale - truth.low)) / truth.high;
+        assert!(error.abs() < exact::two_to(-94), "{name} of {x:?}: {truth:?}, relative error {error:e}");
+    }
+}
