@@ -195,7 +195,7 @@ impl<'a, L: Loss<F>, F: Float> Batch<'a, L, F> {
     pub fn sum(self) -> Result<F, Error<F>> {
         self.check_shape()?;
         let factor = self.scale;
-        Ok(self.run(factor, None)?.high)
+        Ok(self.run(factor, F::ONE, None)?.high)
     }
 
     /// The sum of the losses over their number, those of weight 0 included: PyTorch's `reduction='mean'`.
@@ -228,7 +228,7 @@ impl<'a, L: Loss<F>, F: Float> Batch<'a, L, F> {
             return Err(Error::Empty);
         }
         let factor = self.scale / F::from_count(count as u64);
-        Ok(self.run(factor, None)?.divide(HighLow::of_count(count as u64)))
+        Ok(self.run(factor, F::ONE, None)?.divide(HighLow::of_count(count as u64)))
     }
 
     /// The sum of the weighted losses over the sum of the weights, which a first pass over the weights alone finds.
@@ -249,8 +249,12 @@ impl<'a, L: Loss<F>, F: Float> Batch<'a, L, F> {
         if sum.high == F::ZERO {
             return Err(Error::Empty);
         }
-        let factor = self.scale / sum.high;
-        Ok(self.run(factor, None)?.divide(sum))
+        // A tiny sum has no reciprocal; the weights' share of it is a number all the same.
+        let plain = self.scale / sum.high;
+        let smallest_normal = F::from_pattern(1 << (F::SIGNIFICAND - 1));
+        let lift = if plain.finite() { F::ONE } else { F::ONE / smallest_normal };
+        let factor = self.scale / (sum.high * lift);
+        Ok(self.run(factor, lift, None)?.divide(sum))
     }
 
     /// The exact total, for merging; the gradient is that of the sum.
@@ -271,7 +275,7 @@ impl<'a, L: Loss<F>, F: Float> Batch<'a, L, F> {
             None => total.weight.add_count(total.count),
         }
         let factor = self.scale;
-        self.run(factor, Some(&mut total.sum))?;
+        self.run(factor, F::ONE, Some(&mut total.sum))?;
         Ok(total)
     }
 
@@ -325,7 +329,7 @@ impl<'a, L: Loss<F>, F: Float> Batch<'a, L, F> {
             .map_or(Ok(()), Err)
     }
 
-    fn run(self, factor: F, total: Option<&mut Exact<F>>) -> Result<HighLow<F>, Error<F>> {
+    fn run(self, factor: F, lift: F, total: Option<&mut Exact<F>>) -> Result<HighLow<F>, Error<F>> {
         let level = self.chosen_level();
         let (pred, grad): (&[F], &mut [F]) = match (self.pred, self.grad) {
             (Pred::Apart(pred), grad) => (pred, grad.unwrap_or_default()),
@@ -340,6 +344,7 @@ impl<'a, L: Loss<F>, F: Float> Batch<'a, L, F> {
             each: self.each.unwrap_or_default(),
             add: self.add,
             factor,
+            lift,
         };
         job.run(self.loss, level, total)
     }
@@ -352,7 +357,8 @@ fn weight_sum<F: Float>(
     total: Option<&mut Exact<F>>,
 ) -> Result<HighLow<F>, Error<F>> {
     let (grad, each, factor) = (Default::default(), Default::default(), F::ONE);
-    let job = Job { pred: weights, target: weights, weights: &[], grad, each, add: false, factor };
+    let job =
+        Job { pred: weights, target: weights, weights: &[], grad, each, add: false, factor, lift: F::ONE };
     job.run(Identity, level, total)
 }
 

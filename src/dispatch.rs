@@ -241,9 +241,9 @@ impl Enter for f32 {
         unsafe {
             match level.0 {
                 Kind::Scalar => plain::<f32, Scalar<f32>, K, 32, 32>(kernel),
-                Kind::Portable => plain::<f32, Pair<PortableF32>, K, 32, 4>(kernel),
+                Kind::Portable => plain::<f32, Pair<Pair<PortableF32>>, K, 32, 2>(kernel),
                 #[cfg(x86_dispatch)]
-                Kind::Avx2 => avx2::<f32, Pair<Avx2F32>, K, 32, 2>(kernel),
+                Kind::Avx2 => avx2::<f32, Pair<Pair<Avx2F32>>, K, 32, 1>(kernel),
                 #[cfg(x86_dispatch)]
                 Kind::Avx512 => avx512::<f32, Pair<Avx512F32>, K, 32, 1>(kernel),
             }
@@ -264,9 +264,9 @@ impl Enter for f64 {
         unsafe {
             match level.0 {
                 Kind::Scalar => plain::<f64, Scalar<f64>, K, 16, 16>(kernel),
-                Kind::Portable => plain::<f64, Pair<PortableF64>, K, 16, 4>(kernel),
+                Kind::Portable => plain::<f64, Pair<Pair<PortableF64>>, K, 16, 2>(kernel),
                 #[cfg(x86_dispatch)]
-                Kind::Avx2 => avx2::<f64, Pair<Avx2F64>, K, 16, 2>(kernel),
+                Kind::Avx2 => avx2::<f64, Pair<Pair<Avx2F64>>, K, 16, 1>(kernel),
                 #[cfg(x86_dispatch)]
                 Kind::Avx512 => avx512::<f64, Pair<Avx512F64>, K, 16, 1>(kernel),
             }

@@ -25,6 +25,8 @@ pub struct Job<'a, F> {
     pub add: bool,
     /// What the gradient is multiplied by.
     pub factor: F,
+    /// What the weights are multiplied by before that: a power of two, for sums of weights whose reciprocal overflows.
+    pub lift: F,
 }
 
 impl<F: Float> Job<'_, F> {
@@ -91,7 +93,7 @@ pub fn first_bad<F: Float, L: Loss<F>>(
         if !loss.target_domain().holds(target) {
             return Some(Error::Target { index, value: target });
         }
-        if pred == pred && !loss.pred_domain().holds(pred) {
+        if !pred.nan() && !loss.pred_domain().holds(pred) {
             return Some(Error::Pred { index, value: pred });
         }
     }
@@ -131,7 +133,7 @@ impl<F: Float, L: Loss<F>, const GRAD: bool> Kernel<F> for Block<'_, F, L, GRAD>
     #[inline(always)]
     fn run<V: Lanes<Elem = F>, const WIDTH: usize, const PARTS: usize>(self, zero: V) -> Self::Output {
         let Block { block, loss } = self;
-        let Job { pred, target, weights, grad, each, add, factor } = block;
+        let Job { pred, target, weights, grad, each, add, factor, lift } = block;
         let in_place = GRAD && pred.is_empty();
         let count = target.len();
         let mut sums = [LaneSum::new(zero); PARTS];
@@ -146,7 +148,7 @@ impl<F: Float, L: Loss<F>, const GRAD: bool> Kernel<F> for Block<'_, F, L, GRAD>
             let (grads, _) = grad.as_chunks_mut::<WIDTH>();
             for (row, target) in targets.iter().enumerate() {
                 let mut grad = if GRAD { grads.get_mut(row) } else { None };
-                for part in 0..PARTS {
+                for (part, sum) in sums.iter_mut().enumerate() {
                     let lanes = part * V::LANES..(part + 1) * V::LANES;
                     let pred = match (preds.get(row), &grad) {
                         (Some(pred), _) => zero.load(&pred[lanes.clone()]),
@@ -158,7 +160,7 @@ impl<F: Float, L: Loss<F>, const GRAD: bool> Kernel<F> for Block<'_, F, L, GRAD>
                     if wrong(loss, pred, target).is_some_and(|wrong| wrong.any()) {
                         return Err(row * WIDTH + lanes.start);
                     }
-                    sums[part].add(value);
+                    sum.add(value);
                     if let Some(grad) = &mut grad {
                         (slope * factor).store(&mut grad[lanes]);
                     }
@@ -171,7 +173,7 @@ impl<F: Float, L: Loss<F>, const GRAD: bool> Kernel<F> for Block<'_, F, L, GRAD>
             // The last row may be short; its lanes take the same path as all others, so that no element's bits
             // depend on its place.
             let whole = count - row >= WIDTH;
-            for part in 0..PARTS {
+            for (part, sum) in sums.iter_mut().enumerate() {
                 let at = row + part * V::LANES;
                 let preds = zero.part(if in_place { &*grad } else { pred }, at, whole);
                 let targets = zero.part(target, at, whole);
@@ -186,7 +188,7 @@ impl<F: Float, L: Loss<F>, const GRAD: bool> Kernel<F> for Block<'_, F, L, GRAD>
                     // Selected, not multiplied: a masked element may hold anything, infinities included.
                     value = masked.select(zero, value * weight);
                     slope = masked.select(zero, slope);
-                    factor = weight * factor;
+                    factor = weight * zero.splat(lift) * factor;
                 }
                 if !whole {
                     let live = zero.first(count.saturating_sub(at));
@@ -196,7 +198,7 @@ impl<F: Float, L: Loss<F>, const GRAD: bool> Kernel<F> for Block<'_, F, L, GRAD>
                 if wrong.is_some_and(|wrong| wrong.any()) {
                     return Err(at);
                 }
-                sums[part].add(value);
+                sum.add(value);
                 if GRAD {
                     slope = slope * factor;
                     if add {

@@ -70,6 +70,11 @@ pub trait Float:
     fn magnitude(self) -> Self {
         Self::from_pattern(self.to_pattern() & !(1 << (Self::BITS - 1)))
     }
+    /// Whether it is NaN.
+    #[inline]
+    fn nan(self) -> bool {
+        self.partial_cmp(&self).is_none()
+    }
     /// Neither infinite nor NaN.
     #[inline]
     fn finite(self) -> bool {

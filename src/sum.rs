@@ -56,10 +56,10 @@ pub fn difference<V: Lanes>(a: V, b: V) -> (V, V) {
     (high, (a - (high + of_b)) + (of_b - b))
 }
 
-/// `x` without its NaN lanes, which are 0.
+/// `x`, but 0 in lanes that are infinite or NaN.
 #[inline(always)]
-pub fn or_zero<V: Lanes>(x: V) -> V {
-    x.eq(x).select(x, x.splat(V::Elem::ZERO))
+pub fn finite_or_zero<V: Lanes>(x: V) -> V {
+    x.abs().le(x.splat(V::Elem::MAX)).select(x, x.splat(V::Elem::ZERO))
 }
 
 /// A number to about twice the precision: `high` is `high + low` rounded.

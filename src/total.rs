@@ -49,10 +49,10 @@ impl<F: Float> Exact<F> {
     pub fn add(&mut self, x: F) {
         let negative = x.to_pattern() >> (F::BITS - 1) != 0;
         if !x.finite() {
-            self.seen |= match (x == x, negative) {
-                (false, _) => NAN,
-                (true, true) => MINUS_INFINITY,
-                (true, false) => PLUS_INFINITY,
+            self.seen |= match (x.nan(), negative) {
+                (true, _) => NAN,
+                (false, true) => MINUS_INFINITY,
+                (false, false) => PLUS_INFINITY,
             };
             return;
         }

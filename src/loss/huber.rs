@@ -1,5 +1,5 @@
 use super::*;
-use crate::sum::{difference, or_zero};
+use crate::sum::{difference, finite_or_zero};
 
 /// Huber's loss (1964): with r = pred - target,
 ///
@@ -31,8 +31,8 @@ impl<F: Float> Loss<F> for Huber<F> {
         // slope (r - slope / 2), with what the two subtractions round off: without it, 3.5 ULP near delta.
         let half = slope * residual.splat(F::HALF);
         let lever = residual - half;
-        let rest = or_zero(rest + ((residual - lever) - half));
-        (slope.mul_add(lever, slope * rest), slope)
+        let rest = finite_or_zero(slope * (rest + ((residual - lever) - half)));
+        (slope.mul_add(lever, rest), slope)
     }
 
     fn definition(self, pred: f64, target: f64) -> f64 {

@@ -1,5 +1,5 @@
 use super::*;
-use crate::sum::{difference, or_zero};
+use crate::sum::{difference, finite_or_zero};
 
 /// Smooth L1 (Girshick 2015): Huber's loss over beta. With r = pred - target,
 ///
@@ -35,8 +35,8 @@ impl<F: Float> Loss<F> for SmoothL1<F> {
         // slope (r - inner / 2), with what the two subtractions round off.
         let half = inner * residual.splat(F::HALF);
         let lever = residual - half;
-        let rest = or_zero(rest + ((residual - lever) - half));
-        (slope.mul_add(lever, slope * rest), slope)
+        let rest = finite_or_zero(slope * (rest + ((residual - lever) - half)));
+        (slope.mul_add(lever, rest), slope)
     }
 
     fn definition(self, pred: f64, target: f64) -> f64 {

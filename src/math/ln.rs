@@ -158,29 +158,34 @@ pub fn ln_1p_unit<V: Lanes>(x: V) -> V {
 
 #[inline(always)]
 pub(super) fn ln_1p_unit_f32<V: Lanes<Elem = f32>>(x: V) -> V {
-    const MIDDLE: f32 = 17.0 / 32.0;
-    const Q: [f32; 9] = [
-        -0.3726283,
-        0.17354415,
-        -0.0886065,
-        0.0476315,
-        -0.026445564,
-        0.014894765,
-        -0.008752388,
-        0.0060771545,
-        -0.0033063043,
-    ];
+    let square = x * x;
     if V::FUSED {
-        let q = horner(x - x.splat(MIDDLE), &Q, 1.0);
-        (x * x).mul_add(q, x)
+        const Q: [f32; 9] = [
+            -0.3726283,
+            0.17354415,
+            -0.0886065,
+            0.0476315,
+            -0.026445564,
+            0.014894765,
+            -0.008752388,
+            0.0060771545,
+            -0.0033063043,
+        ];
+        square.mul_add(horner(x - x.splat(0.53125), &Q, 1.0), x)
     } else {
-        const R: [f32; 9] = [0.5 + Q[0], Q[1], Q[2], Q[3], Q[4], Q[5], Q[6], Q[7], Q[8]];
-        let r = horner(x - x.splat(MIDDLE), &R, 1.0);
-        let (grid, half) = (x.splat(49152.0), x.splat(0.5));
-        let head = (x + grid) - grid;
-        let high = x - half * (head * head);
-        let low = half * ((x - head) * (x + head));
-        high + (x * x * r - low)
+        const Q: [f32; 9] = [
+            -0.107099995,
+            0.15810454,
+            -0.076491304,
+            0.038895436,
+            -0.020460363,
+            0.010932174,
+            -0.0055790194,
+            0.0036205347,
+            -0.0032903447,
+        ];
+        let q = horner(x - x.splat(0.625), &Q, 1.0);
+        x + (x * (x * q) - square * x.splat(0.25))
     }
 }
 

@@ -76,6 +76,15 @@ impl<F: MulAdd> Lanes for Fused<F> {
     fn store(self, into: &mut [F]) {
         self.0.store(into)
     }
+    fn first(self, count: usize) -> bool {
+        self.0.first(count)
+    }
+    fn load_first(self, from: &[F]) -> Self {
+        Fused(self.0.load_first(from))
+    }
+    fn store_first(self, into: &mut [F]) {
+        self.0.store_first(into)
+    }
     fn mul_add(self, b: Self, c: Self) -> Self {
         self.splat(self.0.0.fuse(b.0.0, c.0.0))
     }

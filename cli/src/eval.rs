@@ -1,0 +1,229 @@
+//! `eval`: a loss of arrays in files. Open and check everything, read, run, write beside the outputs' places, report,
+//! and only then rename.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use clap::ValueEnum;
+use fused_loss::{AnyLoss, Error, Float, Level, Loss, Total};
+
+use crate::console;
+use crate::losses::{Choice, explain};
+use crate::machine::Machine;
+use crate::npy::{self, Dtype, Npy, shape_text};
+use crate::output::{self, Output};
+use crate::parallel::{self, Part};
+use crate::report::{Number, Report, bits};
+
+/// Compute a loss of .npy files, and its gradient
+#[derive(clap::Args)]
+pub struct Args {
+    /// The predictions, of dtype f4 or f8: it decides the precision
+    #[arg(long, value_name = "P.npy")]
+    pred: PathBuf,
+    /// The targets, of the predictions' shape
+    #[arg(long, value_name = "T.npy")]
+    target: PathBuf,
+    /// A weight for each element, of the predictions' shape
+    #[arg(long, value_name = "W.npy", required_if_eq("reduction", "weighted-mean"))]
+    weights: Option<PathBuf>,
+    /// Where to write the gradient of the value (of the sum with `--reduction none`)
+    #[arg(long, value_name = "G.npy")]
+    grad: Option<PathBuf>,
+    /// Where to write each element's loss, weighted but not scaled
+    #[arg(long, value_name = "E.npy")]
+    each: Option<PathBuf>,
+    /// What the gradient is multiplied by
+    #[arg(long, value_name = "S", default_value = "1", allow_negative_numbers = true)]
+    scale: f64,
+    /// How the losses become one value
+    #[arg(long, value_enum, default_value = "mean")]
+    reduction: Reduction,
+    #[command(flatten)]
+    machine: Machine,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(ValueEnum, Clone, Copy, PartialEq)]
+enum Reduction {
+    /// The sum
+    Sum,
+    /// The sum over the number of elements
+    Mean,
+    /// The sum over the length of the first axis
+    BatchMean,
+    /// The sum over the sum of the weights
+    WeightedMean,
+    /// No value
+    None,
+}
+
+impl Reduction {
+    fn name(self) -> &'static str {
+        match self {
+            Reduction::Sum => "sum",
+            Reduction::Mean => "mean",
+            Reduction::BatchMean => "batch mean",
+            Reduction::WeightedMean => "weighted mean",
+            Reduction::None => "none",
+        }
+    }
+}
+
+/// Everything that a call reads and writes, opened and found to fit.
+struct Files {
+    pred: Npy,
+    target: Npy,
+    weights: Option<Npy>,
+    grad: Option<Output>,
+    each: Option<Output>,
+}
+
+pub fn run(args: &Args, choice: &Choice) -> Result<(), String> {
+    let level = args.machine.level()?;
+    let files = Files::open(args)?;
+    match files.pred.dtype {
+        Dtype::F32 => evaluate::<f32>(args, choice, level, files),
+        _ => evaluate::<f64>(args, choice, level, files),
+    }
+}
+
+impl Files {
+    fn open(args: &Args) -> Result<Files, String> {
+        let pred = Npy::open(&args.pred)?;
+        let target = Npy::open(&args.target)?;
+        let weights = args.weights.as_deref().map(Npy::open).transpose()?;
+        pred.check_floats()?;
+        for other in [&target].into_iter().chain(&weights) {
+            other.check_floats()?;
+            check_shape(other, &pred)?;
+        }
+        let grad = args.grad.as_deref().map(Output::at).transpose()?;
+        let each = args.each.as_deref().map(Output::at).transpose()?;
+        output::check_apart(&grad.iter().chain(&each).collect::<Vec<_>>())?;
+        Ok(Files { pred, target, weights, grad, each })
+    }
+}
+
+fn check_shape(other: &Npy, pred: &Npy) -> Result<(), String> {
+    if other.shape == pred.shape {
+        return Ok(());
+    }
+    let (found, expected) = (shape_text(&other.shape), shape_text(&pred.shape));
+    Err(format!("{}: has shape {found} where {} has {expected}", other.name(), pred.name()))
+}
+
+fn evaluate<F: Float>(args: &Args, choice: &Choice, level: Level, files: Files) -> Result<(), String> {
+    let loss = choice.loss::<F>()?;
+    loss.check().map_err(explain)?;
+    let scale = F::from_f64(args.scale);
+    if !scale.finite() {
+        return Err(explain(Error::Parameter { name: "scale", value: scale, domain: "finite" }));
+    }
+
+    let Files { pred, target, weights, grad, each } = files;
+    let shape = pred.shape.clone();
+    let mut arrays = Arrays {
+        grad: grad.as_ref().map(|_| zeros(pred.count)).transpose()?,
+        each: each.as_ref().map(|_| zeros(pred.count)).transpose()?,
+        pred: pred.floats()?,
+        target: target.floats()?,
+        weights: weights.map(Npy::floats).transpose()?,
+    };
+    let start = Instant::now();
+    let (total, value) = reduce(args, loss, level, scale, &shape, &mut arrays)?;
+    let seconds = start.elapsed().as_secs_f64();
+
+    let mut outputs = Vec::new();
+    for (output, values) in [(grad, &arrays.grad), (each, &arrays.each)] {
+        if let (Some(mut output), Some(values)) = (output, values) {
+            output.write(|out| npy::write(out, &shape, values))?;
+            outputs.push(output);
+        }
+    }
+    let report = Report {
+        loss: choice.name.clone(),
+        value: value.map(Number::from),
+        bits: value.map(bits),
+        count: total.count(),
+        weight: match &arrays.weights {
+            Some(_) => Number::from(total.weight()),
+            None => Number::Count(total.count()),
+        },
+        dtype: F::NAME,
+        level: level.name(),
+        rounding: level.rounding().to_string(),
+        threads: args.machine.threads,
+        seconds,
+        reduction: args.reduction.name(),
+    };
+    // Before the renames: if stdout fails, the call has failed, and files that were there must survive that.
+    if args.json {
+        console::say(&serde_json::to_string(&report).map_err(|error| error.to_string())?)?;
+    } else {
+        console::say(&report.to_string())?;
+    }
+    output::commit(outputs)
+}
+
+struct Arrays<F> {
+    pred: Vec<F>,
+    target: Vec<F>,
+    weights: Option<Vec<F>>,
+    grad: Option<Vec<F>>,
+    each: Option<Vec<F>>,
+}
+
+fn zeros<F: Float>(count: usize) -> Result<Vec<F>, String> {
+    let mut values = npy::reserved(count)?;
+    values.resize(count, F::ZERO);
+    Ok(values)
+}
+
+/// The total and its reduced value; the outputs are filled.
+fn reduce<F: Float>(
+    args: &Args,
+    loss: AnyLoss<F>,
+    level: Level,
+    scale: F,
+    shape: &[usize],
+    arrays: &mut Arrays<F>,
+) -> Result<(Total<F>, Option<F>), String> {
+    let threads = args.machine.threads;
+    let elements = arrays.pred.len() as u64;
+    let rows = shape.first().map_or(1, |&rows| rows as u64);
+    let Arrays { pred, target, weights, grad, each } = arrays;
+    let weights = weights.as_deref();
+
+    let divisor = match args.reduction {
+        Reduction::Sum | Reduction::None => F::ONE,
+        Reduction::Mean => F::from_count(elements),
+        Reduction::BatchMean => F::from_count(rows),
+        // The gradient's factor must be known before the pass that writes it.
+        Reduction::WeightedMean if grad.is_some() => {
+            let values = Part { pred, target, weights, grad: None, each: None, factor: F::ONE };
+            parallel::total(loss, values, level, threads)?.weight()
+        }
+        Reduction::WeightedMean => F::ONE,
+    };
+    if divisor == F::ZERO {
+        return Err(explain(Error::<F>::Empty));
+    }
+    let factor = scale / divisor;
+    if !factor.finite() {
+        return Err(format!("the gradient's factor, {scale:?} / {divisor:?}, is beyond any {}", F::NAME));
+    }
+    let (grad, each) = (grad.as_deref_mut(), each.as_deref_mut());
+    let batch = Part { pred, target, weights, grad, each, factor };
+    let total = parallel::total(loss, batch, level, threads)?;
+    let value = match args.reduction {
+        Reduction::None => return Ok((total, None)),
+        Reduction::Sum => Ok(total.sum()),
+        Reduction::Mean => total.mean(),
+        Reduction::BatchMean => total.mean_over(rows),
+        Reduction::WeightedMean => total.weighted_mean(),
+    };
+    Ok((total, Some(value.map_err(explain)?)))
+}

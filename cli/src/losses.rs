@@ -1,0 +1,141 @@
+//! LOSS and its options on the command line, made from the crate's own list: a loss that joins the list is here too.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use clap::builder::PossibleValuesParser;
+use clap::error::ErrorKind;
+use clap::parser::ValueSource;
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use fused_loss::{AnyLoss, Error, Float, Parameter};
+
+const HEADING: &str = "Loss options";
+
+/// A flag that turns a loss into another one of the list.
+struct Variant {
+    loss: &'static str,
+    flag: &'static str,
+    becomes: &'static str,
+    help: &'static str,
+}
+
+const VARIANTS: &[Variant] =
+    &[Variant { loss: "mse", flag: "half", becomes: "half-mse", help: "half of it, as half-mse" }];
+
+/// A loss of the list, by name, and the values given for its parameters.
+pub struct Choice {
+    pub name: String,
+    values: BTreeMap<&'static str, f64>,
+}
+
+impl Choice {
+    /// The loss itself, in the precision of the data.
+    pub fn loss<F: Float>(&self) -> Result<AnyLoss<F>, String> {
+        let value = |parameter: &Parameter| self.values.get(parameter.name).map(|&value| F::from_f64(value));
+        AnyLoss::named(&self.name, value).ok_or_else(|| format!("there is no loss {}", self.name))
+    }
+}
+
+/// The option of a parameter, without its dashes.
+fn option(parameter: &str) -> String {
+    parameter.replace('_', "-")
+}
+
+/// An error of the crate in the words of the command line, where a parameter is an option.
+pub fn explain<F: Float>(error: Error<F>) -> String {
+    match error {
+        Error::Parameter { name, value, domain } => {
+            format!("--{} is {value:?}, but must be {domain}", option(name))
+        }
+        other => other.to_string(),
+    }
+}
+
+/// What a parameter means to one loss.
+fn meaning(parameter: &Parameter) -> String {
+    format!("{}, {} [default: {}]", parameter.meaning, parameter.domain(), parameter.default)
+}
+
+/// Every parameter of any loss, once, and what it means to the losses that have it.
+fn parameters() -> BTreeMap<&'static str, String> {
+    let mut parameters = BTreeMap::<_, String>::new();
+    for loss in AnyLoss::<f64>::list() {
+        for parameter in loss.parameters {
+            let text = parameters.entry(parameter.name).or_default();
+            let semicolon = if text.is_empty() { "" } else { "; " };
+            let _ = write!(text, "{semicolon}{}: {}", loss.name, meaning(parameter));
+        }
+    }
+    parameters
+}
+
+/// Adds LOSS, its options and the list of all losses to a command.
+pub fn add_to(command: Command) -> Command {
+    let names = PossibleValuesParser::new(AnyLoss::<f64>::list().map(|loss| loss.name));
+    let loss = Arg::new("loss").value_name("LOSS").value_parser(names).hide_possible_values(true);
+    let command = command.arg(loss.required(true).index(1).help("One of the losses listed below"));
+    let numbers = parameters().into_iter().map(|(name, meaning)| {
+        let number = Arg::new(name).long(option(name)).value_name("X").value_parser(value_parser!(f64));
+        number.allow_negative_numbers(true).help_heading(HEADING).help(meaning)
+    });
+    let flags = VARIANTS.iter().map(|variant| {
+        let help = format!("{}: {}", variant.loss, variant.help);
+        let flag = Arg::new(variant.flag).long(variant.flag).action(ArgAction::SetTrue);
+        flag.help_heading(HEADING).help(help)
+    });
+    command.args(numbers).args(flags).after_help(list())
+}
+
+/// The list of losses for `--help`: p is the prediction, y the target.
+fn list() -> String {
+    let mut text = String::from("Losses, of a prediction p (a logit x) and a target y:\n");
+    let width = AnyLoss::<f64>::list().map(|loss| loss.name.len()).max().unwrap_or(0) + 2;
+    for loss in AnyLoss::<f64>::list() {
+        let _ = writeln!(text, "  {:width$}{}", loss.name, loss.formula);
+        for parameter in loss.parameters {
+            let _ = writeln!(text, "  {:width$}--{} X  {}", "", option(parameter.name), meaning(parameter));
+        }
+        for variant in VARIANTS.iter().filter(|variant| variant.loss == loss.name) {
+            let _ = writeln!(text, "  {:width$}--{}  {}", "", variant.flag, variant.help);
+        }
+    }
+    text
+}
+
+/// What was chosen in `eval`. An option that the loss does not have is a usage error.
+pub fn chosen(command: &mut Command, matches: &ArgMatches) -> Result<Choice, clap::Error> {
+    let Some((subcommand, matches)) = matches.subcommand() else {
+        return Err(command.error(ErrorKind::MissingSubcommand, "a command is missing"));
+    };
+    let name = matches.get_one::<String>("loss").map_or("", String::as_str);
+    let own = AnyLoss::<f64>::list().find(|loss| loss.name == name).map_or(&[][..], |loss| loss.parameters);
+    let given = |id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
+
+    let mut becomes = name;
+    let mut foreign = Vec::new();
+    for variant in VARIANTS.iter().filter(|variant| given(variant.flag)) {
+        if variant.loss == name {
+            becomes = variant.becomes;
+        } else {
+            foreign.push(variant.flag.into());
+        }
+    }
+    let mut values = BTreeMap::new();
+    for parameter in parameters().into_keys().filter(|parameter| given(parameter)) {
+        match matches.get_one::<f64>(parameter) {
+            Some(&value) if own.iter().any(|own| own.name == parameter) => {
+                values.insert(parameter, value);
+            }
+            _ => foreign.push(option(parameter)),
+        }
+    }
+    let Some(option) = foreign.first() else {
+        return Ok(Choice { name: becomes.into(), values });
+    };
+    let message = format!("the loss {name} has no option --{option}");
+    let command = command.find_subcommand_mut(subcommand);
+    Err(command.map_or_else(
+        || clap::Error::raw(ErrorKind::UnknownArgument, &message),
+        |command| command.error(ErrorKind::UnknownArgument, &message),
+    ))
+}

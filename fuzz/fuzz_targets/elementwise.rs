@@ -1,0 +1,104 @@
+//! Any loss on any data, on every level at once, with every option: `cargo +nightly fuzz run elementwise`.
+//!
+//! The oracle is that of the tests: each element against its reference, levels of one rounding class against each
+//! other, sums against exact ones, and errors against the first bad value.
+#![no_main]
+
+use arbitrary::{Arbitrary, Unstructured};
+use fused_loss::{AnyLoss, Loss};
+use libfuzzer_sys::fuzz_target;
+
+#[path = "../../tests/support/mod.rs"]
+mod support;
+use support::oracle::{Call, check_call, check_elements};
+use support::reference::{Case, Tested};
+
+#[derive(Arbitrary, Debug)]
+struct Input<'a> {
+    double: bool,
+    loss: u8,
+    parameter: f32,
+    own_parameter: bool,
+    weighted: bool,
+    scale: f32,
+    offsets: [u8; 2],
+    shape: Shape,
+    data: &'a [u8],
+}
+
+/// What the bytes of the data become.
+#[derive(Arbitrary, Clone, Copy, Debug)]
+enum Shape {
+    /// Numbers of moderate size that fit the loss.
+    Moderate,
+    /// Any bit patterns that fit it.
+    Fitting,
+    /// Any bit patterns.
+    Anything,
+}
+
+/// The next number of the data, or none at its end.
+fn number<F: Tested>(data: &mut Unstructured, shape: Shape, domain: fused_loss::Domain<F>) -> Option<F> {
+    if data.is_empty() {
+        return None;
+    }
+    let small = |data: &mut Unstructured| Some(F::from_f64(f64::from(data.arbitrary::<i16>().ok()?) / 2048.0));
+    let pattern = |data: &mut Unstructured| {
+        let bits = data.arbitrary::<u64>().ok()?;
+        Some(F::from_pattern(bits & (u64::MAX >> (64 - F::BITS))))
+    };
+    let x = match shape {
+        Shape::Moderate => small(data)?,
+        Shape::Fitting | Shape::Anything => pattern(data)?,
+    };
+    if domain.holds(x) || matches!(shape, Shape::Anything) {
+        return Some(x);
+    }
+    // Brought between 0 and 1, which all domains of today hold.
+    let unit = f64::from(data.arbitrary::<u16>().ok()?) / 65_535.0;
+    Some(F::from_f64(unit))
+}
+
+fn run<F: Tested>(input: &Input) {
+    let entries: Vec<_> = AnyLoss::<F>::list().collect();
+    let entry = entries[usize::from(input.loss) % entries.len()];
+    let given: Vec<(&str, f64)> = match entry.parameters.first() {
+        // A parameter that is huge or tiny overflows inside; the tests of accuracy have those.
+        Some(first) if input.own_parameter && (1e-6..=1e4).contains(&input.parameter) => {
+            vec![(first.name, f64::from(input.parameter))]
+        }
+        _ => vec![],
+    };
+    let Some(case) = Case::<F>::new(entry.name, &given) else { return };
+    let mut data = Unstructured::new(input.data);
+    let (mut pred, mut target, mut weights) = (vec![], vec![], vec![]);
+    while pred.len() < 300 {
+        let Some(x) = number(&mut data, input.shape, case.loss.pred_domain()) else { break };
+        let Some(y) = number(&mut data, input.shape, case.loss.target_domain()) else { break };
+        let weight = if input.weighted { data.arbitrary::<i8>().unwrap_or(1) } else { 1 };
+        pred.push(x);
+        target.push(y);
+        weights.push(match weight {
+            i8::MAX if matches!(input.shape, Shape::Anything) => F::NAN,
+            weight => F::from_f64(f64::from(weight) / 16.0),
+        });
+    }
+    check_elements(&case, &pred, &target);
+    let scale = if input.scale.abs() < 1e6 && input.scale.abs() > 1e-6 { input.scale } else { 1.0 };
+    let call = Call {
+        pred: &pred,
+        target: &target,
+        weights: input.weighted.then_some(&weights[..]),
+        scale: F::from_f64(scale.into()),
+        offsets: input.offsets.map(|offset| usize::from(offset % 16)),
+    };
+    check_call(case.loss, &case.label(), &call);
+}
+
+fuzz_target!(|input: Input| {
+    if input.double {
+        run::<f64>(&input);
+    } else {
+        run::<f32>(&input);
+    }
+});

@@ -1,0 +1,143 @@
+//! Each element's loss and slope, against exact references.
+//!
+//! `cargo test --test accuracy -- --nocapture` prints the largest errors found.
+
+use fused_loss::{Elementwise, Float, Level, Loss};
+
+mod support;
+use support::reference::{Case, Tested, cases};
+use support::samples::pairs;
+use support::wide::{Real, Wide};
+
+/// What came of a case on one level: the largest errors, and the first pair that broke a bound.
+struct Report {
+    level: Level,
+    worst: [f64; 2],
+    broken: Option<String>,
+}
+
+/// Runs all pairs through every level at once, and judges each element.
+fn judge_all<F: Tested>(case: &Case<F>, pairs: &[(F, F)]) -> Vec<Report> {
+    let (pred, target): (Vec<F>, Vec<F>) = pairs.iter().copied().unzip();
+    let mut results: Vec<_> = Level::available()
+        .map(|level| {
+            let (mut losses, mut slopes) = (vec![F::NAN; pairs.len()], vec![F::NAN; pairs.len()]);
+            let batch = case.loss.batch(&pred, &target).level(level);
+            batch.losses(&mut losses).gradient(&mut slopes).sum().expect("pairs that fit");
+            (losses, slopes, Report { level, worst: [0.0; 2], broken: None })
+        })
+        .collect();
+    for (i, &(pred, target)) in pairs.iter().enumerate() {
+        let judge = case.judge(pred, target);
+        for (losses, slopes, report) in &mut results {
+            let found = judge(losses[i], slopes[i]);
+            report.worst = [0, 1].map(|of| report.worst[of].max(found.errors[of]));
+            if !found.passes() && report.broken.is_none() {
+                let found = format!("came {:?}, {:?}: {found:?}", losses[i], slopes[i]);
+                report.broken = Some(format!("of {pred:?}, {target:?} {found}"));
+            }
+        }
+    }
+    results.into_iter().map(|(.., report)| report).collect()
+}
+
+/// Prints the figures, and says what broke.
+fn report<F: Tested>(case: &Case<F>, pairs: &[(F, F)]) -> Vec<String> {
+    let mut broken = Vec::new();
+    for Report { level, worst: [loss, slope], broken: first } in judge_all(case, pairs) {
+        println!("{} on {level}: loss {loss:.3}, slope {slope:.3}", case.label());
+        broken.extend(first.map(|first| format!("{} on {level}: {first}\n", case.label())));
+    }
+    broken
+}
+
+fn check<F: Tested>(random: usize, stride: usize) {
+    let all = cases::<F>();
+    let broken: Vec<_> = all.iter().flat_map(|case| report(case, &pairs(case, random, stride, 1))).collect();
+    assert!(broken.is_empty(), "\n{}", broken.concat());
+}
+
+#[test]
+fn f32_within_bounds() {
+    check::<f32>(60_000, 3);
+}
+
+#[test]
+fn f64_within_bounds() {
+    check::<f64>(8_000, 17);
+}
+
+/// Hard targets over logits of every size: the bound is 2 ULP for all of them.
+#[test]
+fn bce_with_logits_over_all_exponents() {
+    let mut broken = Vec::new();
+    let case = Case::<f32>::new("bce-with-logits", &[]).expect("in the list");
+    for target in [0.0, 1.0] {
+        // Every exponent, a thousand times; an odd stride, so that low bits vary too.
+        let all = (0..=u32::MAX).step_by(8_209).map(f32::from_bits);
+        // Most errors live where e^-|x| matters.
+        let near = (0..400_000).map(|i| i as f32 * 2.7e-4 - 54.0);
+        let pairs: Vec<_> = all.chain(near).map(|logit| (logit, target)).collect();
+        broken.extend(report(&case, &pairs));
+    }
+    let case = Case::<f64>::new("bce-with-logits", &[]).expect("in the list");
+    for target in [0.0, 1.0] {
+        let near = (0..10_000).map(|i| f64::from(i) * 0.150_017 - 750.0);
+        let nearer = (0..10_000).map(|i| f64::from(i) * 0.001_003 - 5.0);
+        let pairs: Vec<_> = near.chain(nearer).map(|logit| (logit, target)).collect();
+        broken.extend(report(&case, &pairs));
+    }
+    assert!(broken.is_empty(), "\n{}", broken.concat());
+}
+
+/// The textbook definition in f64, which users see, is the same function as the reference.
+#[test]
+fn definitions_agree_with_the_references() {
+    for case in cases::<f64>() {
+        for (pred, target) in pairs(&case, 2000, 1, 3) {
+            if !pred.finite() || !target.finite() || pred.abs() > 1e100 || target.abs() > 1e100 {
+                continue;
+            }
+            let (value, expected) = (case.loss.definition(pred, target), case.reference(pred, target).0);
+            let close = (value - expected).abs() <= 1e-14 * expected.abs().max(1e-300);
+            assert!(close, "{}: of {pred}, {target} {value} for {expected}", case.label());
+        }
+    }
+}
+
+/// One number at a time has the bits of the unfused class.
+#[test]
+fn at_one_is_the_scalar_level() {
+    fn check<F: Tested>() {
+        let scalar = Level::find("scalar").expect("every CPU has it");
+        for case in cases::<F>() {
+            for (pred, target) in pairs(&case, 1000, 5, 4) {
+                let (loss, slope) = case.loss.at_one(pred, target);
+                let (expected_loss, expected_slope) = support::oracle::alone(case.loss, scalar, pred, target);
+                assert!(support::same(loss, expected_loss) && support::same(slope, expected_slope));
+            }
+        }
+    }
+    check::<f32>();
+    check::<f64>();
+}
+
+/// The reference's own arithmetic, against numbers known to thirty digits.
+#[test]
+fn wide_numbers_are_wide() {
+    // Each as the f64 nearest and the f64 nearest to the rest.
+    let near = |found: Wide, high: f64, low: f64| {
+        let error = (found - Wide::of(high)) - Wide::of(low);
+        let relative = (error / found).abs().to_f64();
+        assert!(relative < 1e-28, "{found:?} is off by {relative:e}");
+    };
+    near(Wide::of(1.0).exp(), std::f64::consts::E, 1.4456468917292502e-16);
+    near(Wide::of(1.0).ln_1p(), std::f64::consts::LN_2, 2.3190468138462996e-17);
+    near(Wide::of(2.0).ln_1p(), 1.0986122886681098, -9.07129723500153e-17);
+    // Each undoes the other.
+    for x in [0.013, 0.3, 0.9, 5.0, 700.0] {
+        near((Wide::of(x).exp() - Wide::of(1.0)).ln_1p(), x, 0.0);
+    }
+    near(Wide::of(-700.0).exp() * Wide::of(700.0).exp(), 1.0, 0.0);
+    near(Wide::of(1e-300).ln_1p(), 1e-300, 0.0);
+}
