@@ -1,4 +1,8 @@
 //! exp, ln and their kin, once, over lanes.
+//!
+//! At most 1 ULP from the exact value, 2 for the logistic family: in f32 over every input, in f64 on 10^8 of them.
+//! Zeros, subnormal numbers, infinities and NaN are those of C99. Each function is one sequence of IEEE operations,
+//! so its bits are the same on every level of one [`Rounding`](crate::Rounding) class.
 
 mod exp;
 mod ln;

@@ -66,6 +66,43 @@ fn the_first_bad_value_is_named() {
     check::<f64>();
 }
 
+/// A loss whose domains do not hold 0, as the lanes behind the last element might.
+#[derive(Clone, Copy)]
+struct Above;
+
+impl<F: Float> Loss<F> for Above {
+    #[inline(always)]
+    fn at<V: Lanes<Elem = F>>(self, pred: V, target: V) -> (V, V) {
+        (pred / target, pred.splat(F::ONE) / target)
+    }
+    fn definition(self, pred: f64, target: f64) -> f64 {
+        pred / target
+    }
+    fn pred_domain(self) -> Domain<F> {
+        Domain::Interval { low: F::ONE, high: F::from_f64(2.0) }
+    }
+    fn target_domain(self) -> Domain<F> {
+        Domain::Interval { low: F::ONE, high: F::from_f64(2.0) }
+    }
+}
+
+/// What lies behind the last element is neither checked, nor summed, nor divided by.
+#[test]
+fn nothing_lies_behind_the_last_element() {
+    fn check<F: Float>() {
+        for n in 1..70 {
+            let numbers: Vec<F> = (0..n).map(|i| F::from_f64(1.0 + i as f64 / 128.0)).collect();
+            let (pred, target) = (&numbers[..], &numbers[..]);
+            let call = Call { pred, target, weights: None, scale: F::ONE, offsets: [n % 6, n % 5] };
+            check_call(Above, "a loss without 0", &call);
+            let weights = vec![F::HALF; n];
+            check_call(Above, "a loss without 0", &Call { weights: Some(&weights), ..call });
+        }
+    }
+    check::<f32>();
+    check::<f64>();
+}
+
 /// Of one element, the weight is named before the target, and the target before the prediction.
 #[test]
 fn the_order_within_an_element() {
@@ -118,11 +155,14 @@ fn nan_targets_propagate_without_a_domain() {
     }
 }
 
+/// A call into a gradient and losses that is refused.
+type Refused<'a> = dyn Fn(&mut [f32], &mut [f32]) -> Error<f32> + 'a;
+
 /// Lengths and parameters are checked before anything is written.
 #[test]
 fn nothing_is_written_on_errors_of_shape() {
     let pred = vec![0.5_f32; 100];
-    let refused = |call: &dyn Fn(&mut [f32], &mut [f32]) -> Error<f32>, expected: Error<f32>| {
+    let refused = |call: &Refused, expected: Error<f32>| {
         let (mut grad, mut losses) = (vec![7.0; 100], vec![8.0; 100]);
         assert_eq!(call(&mut grad, &mut losses), expected);
         assert!(grad.iter().all(|&slope| slope == 7.0) && losses.iter().all(|&loss| loss == 8.0));

@@ -144,7 +144,7 @@ fn evaluate<F: Float>(args: &Args, choice: &Choice, level: Level, files: Files) 
         }
     }
     let report = Report {
-        loss: choice.name.clone(),
+        loss: choice.asked.clone(),
         value: value.map(Number::from),
         bits: value.map(bits),
         count: total.count(),

@@ -22,9 +22,12 @@ struct Variant {
 const VARIANTS: &[Variant] =
     &[Variant { loss: "mse", flag: "half", becomes: "half-mse", help: "half of it, as half-mse" }];
 
-/// A loss of the list, by name, and the values given for its parameters.
+/// A loss of the list, and the values given for its parameters.
 pub struct Choice {
-    pub name: String,
+    /// As it was asked for, flags aside.
+    pub asked: String,
+    /// Its name in the list.
+    name: String,
     values: BTreeMap<&'static str, f64>,
 }
 
@@ -130,7 +133,7 @@ pub fn chosen(command: &mut Command, matches: &ArgMatches) -> Result<Choice, cla
         }
     }
     let Some(option) = foreign.first() else {
-        return Ok(Choice { name: becomes.into(), values });
+        return Ok(Choice { asked: name.into(), name: becomes.into(), values });
     };
     let message = format!("the loss {name} has no option --{option}");
     let command = command.find_subcommand_mut(subcommand);

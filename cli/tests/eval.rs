@@ -22,7 +22,7 @@ fn losses_and_gradients_known_by_hand() {
     let room = residuals();
     let cases: &[(&str, &str, f64, [f64; 4])] = &[
         ("mse", "mse", 13.25, [1.0, -6.0, 0.0, 4.0]),
-        ("mse --half", "half-mse", 6.625, [0.5, -3.0, 0.0, 2.0]),
+        ("mse --half", "mse", 6.625, [0.5, -3.0, 0.0, 2.0]),
         ("half-mse", "half-mse", 6.625, [0.5, -3.0, 0.0, 2.0]),
         ("mae", "mae", 5.5, [1.0, -1.0, 0.0, 1.0]),
         ("huber", "huber", 0.125 + 2.5 + 1.5, [0.5, -1.0, 0.0, 1.0]),

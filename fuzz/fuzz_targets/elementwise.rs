@@ -42,7 +42,8 @@ fn number<F: Tested>(data: &mut Unstructured, shape: Shape, domain: fused_loss::
     if data.is_empty() {
         return None;
     }
-    let small = |data: &mut Unstructured| Some(F::from_f64(f64::from(data.arbitrary::<i16>().ok()?) / 2048.0));
+    let small =
+        |data: &mut Unstructured| Some(F::from_f64(f64::from(data.arbitrary::<i16>().ok()?) / 2048.0));
     let pattern = |data: &mut Unstructured| {
         let bits = data.arbitrary::<u64>().ok()?;
         Some(F::from_pattern(bits & (u64::MAX >> (64 - F::BITS))))

@@ -1,24 +1,50 @@
-//! The exponential family.
+//! The exponentials.
+//!
+//! ```text
+//! x = n ln 2 + r,  |r| <= ln 2 / 2        e^x = 2^n e^r,  e^r = 1 + r + r^2 Q(r)
+//! ```
+//!
+//! - n is rounded by a magic constant: in x log2 e + 1.5 2^(SIGNIFICAND - 1) the last place is 1, so the low bits of
+//!   the pattern hold n. The bias of the exponent is part of the constant too: the pattern shifted up by the width
+//!   of the fraction *is* the number 2^n, since the magic bits leave at the top. No conversion, no integer addition;
+//!   and as the scale is multiplied in, NaN passes (bits added to a NaN could make a number of it).
+//! - ln 2 is a high part, whose product with n is exact, and a low part.
+//! - Everything is scaled up by 2^30 (f32) or 2^60 (f64) in the constant, and down in the coefficients. So 2^n is a
+//!   normal number where the result is subnormal, and the last multiplication is the only one to round there.
+//! - Fused, Horner's rule runs to the end. Unfused, the roundings of r and of r + r^2 Q would show, so 1 is added
+//!   last, to (high r + (r^2 Q - low r)).
+//!
+//! Q was fitted by Lawson-weighted least squares of the relative error of e^r at 60 to 100 Chebyshev nodes in 240
+//! bits, the low coefficients rounded one at a time and the rest fitted again: 2^-28.2 for f32, 2^-57.9 for f64.
+//! With one coefficient less, f32 misses the bound. The Q of `exp_m1` is fitted to the relative error of e^r - 1:
+//! 2^-31.1, 2^-61.6.
 
 use crate::float::Float;
 use crate::lanes::{Lanes, Mask};
 
 use super::{Functions, horner};
 
-/// What the steps below need of a precision.
+/// What a precision tells the exponentials.
 pub struct Constants<F: 'static> {
+    /// Below it, e^x rounds to 0.
     lowest: F,
+    /// Above it, e^x is beyond the largest number.
     highest: F,
-    log2_e: F,
-    ln_2_high: F,
-    ln_2_low: F,
-    round: F,
-    round_halves: F,
-    scale: F,
-    round_half: F,
-    /// Below it e^x - 1 rounds to -1.
+    /// Below it, e^x - 1 rounds to -1.
     minus_one: F,
+    /// Below it, e^x - 1 rounds to x.
     tiny: F,
+    log2_e: F,
+    /// ln 2, high and low.
+    ln_2: [F; 2],
+    /// 1.5 2^(SIGNIFICAND - 1).
+    magic: F,
+    /// Of the exponent.
+    bias: F,
+    /// n is scaled up by 2^`up`...
+    up: F,
+    /// ...and the coefficients down by this.
+    down: F,
     q: &'static [F],
     q_m1: &'static [F],
 }
@@ -26,118 +52,162 @@ pub struct Constants<F: 'static> {
 pub const F32: Constants<f32> = Constants {
     lowest: -104.0,
     highest: 89.0,
-    log2_e: 1.442695,
-    ln_2_high: 0.69314575,
-    ln_2_low: 1.4286068e-06,
-    round: 12_582_912.0 + 127.0 + 30.0,
-    round_halves: 12_582_912.0 + 254.0 + 30.0,
-    scale: 1.0 / (1 << 30) as f32,
-    round_half: 12_582_912.0 + 126.0,
     minus_one: -20.0,
     tiny: 1.0 / (1 << 26) as f32,
-    q: &[0.49999994, 0.16666521, 0.04166827, 0.008368685, 0.0013820421],
-    q_m1: &[0.5, 0.16666666, 0.041666493, 0.008333545, 0.0013932341, 0.00019762565],
+    log2_e: core::f32::consts::LOG2_E,
+    ln_2: [0.693_145_75, 1.428_606_8e-6],
+    magic: 12_582_912.0,
+    bias: 127.0,
+    up: 30.0,
+    down: 1.0 / (1 << 30) as f32,
+    q: &[0.499_999_94, 0.166_665_21, 0.041_668_27, 0.008_368_685, 0.001_382_042_1],
+    q_m1: &[0.5, 0.166_666_66, 0.041_666_493, 0.008_333_545, 0.001_393_234_1, 0.000_197_625_65],
 };
 
 pub const F64: Constants<f64> = Constants {
     lowest: -746.0,
     highest: 710.0,
-    log2_e: 1.4426950408889634,
-    ln_2_high: 0.6931471805598903,
-    ln_2_low: 5.497923018708371e-14,
-    round: 6_755_399_441_055_744.0 + 1023.0 + 60.0,
-    round_halves: 6_755_399_441_055_744.0 + 2046.0 + 60.0,
-    scale: 1.0 / (1_u64 << 60) as f64,
-    round_half: 6_755_399_441_055_744.0 + 1022.0,
     minus_one: -40.0,
     tiny: 1.0 / (1_u64 << 55) as f64,
+    log2_e: core::f64::consts::LOG2_E,
+    ln_2: [0.693_147_180_559_890_3, 5.497_923_018_708_371e-14],
+    magic: 6_755_399_441_055_744.0,
+    bias: 1023.0,
+    up: 60.0,
+    down: 1.0 / (1_u64 << 60) as f64,
     q: &[
-        0.5000000000000011,
-        0.16666666666666438,
-        0.04166666666652672,
-        0.008333333333478911,
-        0.0013888888944458,
-        0.00019841269539076954,
-        2.4801492285701897e-05,
-        2.7557558002206022e-06,
-        2.763052896202054e-07,
-        2.5008919163543642e-08,
+        0.500_000_000_000_001_1,
+        0.166_666_666_666_664_38,
+        0.041_666_666_666_526_72,
+        0.008_333_333_333_478_911,
+        0.001_388_888_894_445_8,
+        0.000_198_412_695_390_769_54,
+        2.480_149_228_570_189_7e-5,
+        2.755_755_800_220_602_2e-6,
+        2.763_052_896_202_054e-7,
+        2.500_891_916_354_364_2e-8,
     ],
     q_m1: &[
         0.5,
-        0.16666666666666677,
-        0.04166666666666668,
-        0.008333333333321763,
-        0.001388888888889661,
-        0.00019841269885468817,
-        2.480158727465984e-05,
-        2.7557244997833697e-06,
-        2.755733217661595e-07,
-        2.5108747585777515e-08,
-        2.0893361735338598e-09,
+        0.166_666_666_666_666_77,
+        0.041_666_666_666_666_68,
+        0.008_333_333_333_321_763,
+        0.001_388_888_888_889_661,
+        0.000_198_412_698_854_688_17,
+        2.480_158_727_465_984e-5,
+        2.755_724_499_783_369_7e-6,
+        2.755_733_217_661_595e-7,
+        2.510_874_758_577_751_5e-8,
+        2.089_336_173_533_859_8e-9,
     ],
 };
 
-/// `scale` e^r, for x = n ln 2 + r.
+/// e^x, for x <= 0: cheaper than [`exp`].
+///
+/// - Valid range: -inf to 0.
+/// - Max error in ULP: f32 0.892 fused, 0.889 unfused over all inputs; f64 0.872 fused, 0.878 unfused over 10^8.
+/// - Subnormal results are as good as the others; -inf gives 0, NaN gives NaN.
+///
+/// ```
+/// use fused_loss::{Lanes, math};
+/// /// The weight of something a distance away.
+/// #[inline(always)]
+/// fn nearness<V: Lanes>(distance: V) -> V {
+///     math::exp_nonpositive(-distance.abs())
+/// }
+/// ```
 #[inline(always)]
-fn power<V: Lanes>(x: V, n: V, of: &Constants<V::Elem>) -> V {
-    let r_high = n.neg_mul_add(x.splat(of.ln_2_high), x);
+pub fn exp_nonpositive<V: Lanes>(x: V) -> V {
+    let of = V::Elem::EXP;
+    let x = x.splat(of.lowest).max(x);
+    let magic = x.splat(of.magic + of.bias + of.up);
+    let biased = x.mul_add(x.splat(of.log2_e), magic);
+    power_scaled_down(x, biased - magic) * biased.bits_shl(V::Elem::SIGNIFICAND - 1)
+}
+
+/// e^x.
+///
+/// - Valid range: all.
+/// - Max error in ULP: f32 0.892 fused, 0.891 unfused over all inputs; f64 0.872 fused, 0.887 unfused over 10^8.
+/// - Subnormal results are as good as the others; -inf gives 0, inf and what is beyond the largest number inf, NaN
+///   NaN.
+///
+/// ```
+/// use fused_loss::{Lanes, math};
+/// /// The Poisson rate of a logit.
+/// #[inline(always)]
+/// fn rate<V: Lanes>(logit: V) -> V {
+///     math::exp(logit)
+/// }
+/// ```
+#[inline(always)]
+pub fn exp<V: Lanes>(x: V) -> V {
+    let of = V::Elem::EXP;
+    let x = x.clamp(x.splat(of.lowest), x.splat(of.highest));
+    // No one power of two reaches from the subnormal to the largest numbers: there are two, of n / 2 rounded down
+    // and up.
+    let magic = x.splat(of.magic + of.bias + of.bias + of.up);
+    let biased = x.mul_add(x.splat(of.log2_e), magic);
+    let down = biased.bits_shr(1);
+    let up = biased.bits_sub(down);
+    let shift = V::Elem::SIGNIFICAND - 1;
+    power_scaled_down(x, biased - magic) * down.bits_shl(shift) * up.bits_shl(shift)
+}
+
+/// e^(x - n ln 2) times `down`.
+#[inline(always)]
+fn power_scaled_down<V: Lanes>(x: V, n: V) -> V {
+    let of = V::Elem::EXP;
+    let (ln_2_high, ln_2_low) = (x.splat(of.ln_2[0]), x.splat(of.ln_2[1]));
+    let r_high = n.neg_mul_add(ln_2_high, x);
+    let down = x.splat(of.down);
     if V::FUSED {
-        let r = n.neg_mul_add(x.splat(of.ln_2_low), r_high);
-        let q = horner(r, of.q, of.scale);
-        let one = x.splat(of.scale);
-        q.mul_add(r, one).mul_add(r, one)
+        let r = n.neg_mul_add(ln_2_low, r_high);
+        horner(r, of.q, of.down).mul_add(r, down).mul_add(r, down)
     } else {
-        let r_low = n * x.splat(of.ln_2_low);
+        let r_low = n * ln_2_low;
         let r = r_high - r_low;
         let q = horner(r, of.q, V::Elem::ONE);
-        (x.splat(V::Elem::ONE) + (r_high + (r * r * q - r_low))) * x.splat(of.scale)
+        (x.splat(V::Elem::ONE) + (r_high + (r * r * q - r_low))) * down
     }
 }
 
-/// exp_nonpositive.
-#[inline(always)]
-pub fn exp_nonpositive<V: Lanes>(x: V) -> V {
-    let of = &V::Elem::EXP;
-    let round = x.splat(of.round);
-    let x = x.splat(of.lowest).max(x);
-    let biased = x.mul_add(x.splat(of.log2_e), round);
-    power(x, biased - round, of) * biased.bits_shl(V::Elem::SIGNIFICAND - 1)
-}
-
-/// exp.
-#[inline(always)]
-pub fn exp<V: Lanes>(x: V) -> V {
-    let of = &V::Elem::EXP;
-    let round = x.splat(of.round_halves);
-    let x = x.clamp(x.splat(of.lowest), x.splat(of.highest));
-    let biased = x.mul_add(x.splat(of.log2_e), round);
-    let half = biased.bits_shr(1);
-    let rest = biased.bits_sub(half);
-    let shift = V::Elem::SIGNIFICAND - 1;
-    power(x, biased - round, of) * half.bits_shl(shift) * rest.bits_shl(shift)
-}
-
-/// exp_m1.
+/// e^x - 1, without the loss where e^x is near 1.
+///
+/// - Valid range: all.
+/// - Max error in ULP: f32 0.866 fused, 0.974 unfused over all inputs; f64 0.890 fused, 0.968 unfused over 10^8.
+/// - -0 gives -0, -inf gives -1, inf and what is beyond the largest number inf, NaN NaN.
+///
+/// ```
+/// use fused_loss::{Lanes, math};
+/// /// By how much a logarithmic change changes, as a fraction.
+/// #[inline(always)]
+/// fn growth<V: Lanes>(change: V) -> V {
+///     math::exp_m1(change)
+/// }
+/// ```
 #[inline(always)]
 pub fn exp_m1<V: Lanes>(x: V) -> V {
-    let of = &V::Elem::EXP;
-    let round = x.splat(of.round_half);
+    // Half the result is (s - 1/2) + s (r + r^2 Q), s = 2^(n-1), which is a number for n = 128 (f32) and 1024 (f64)
+    // too. What s - 1/2 and its sum with s r_high lose is added to the small part, and so is what the rounding of r
+    // takes from r^2 / 2.
+    let of = V::Elem::EXP;
     let half = x.splat(V::Elem::HALF);
     let inside = x.clamp(x.splat(of.minus_one), x.splat(of.highest));
-    let biased = inside.mul_add(x.splat(of.log2_e), round);
-    let n = biased - round;
+    let magic = x.splat(of.magic + of.bias - V::Elem::ONE);
+    let biased = inside.mul_add(x.splat(of.log2_e), magic);
+    let n = biased - magic;
     let scale = biased.bits_shl(V::Elem::SIGNIFICAND - 1);
-    let r_high = n.neg_mul_add(x.splat(of.ln_2_high), inside);
-    let r_low = n * x.splat(-of.ln_2_low);
+    let r_high = n.neg_mul_add(x.splat(of.ln_2[0]), inside);
+    let r_low = n * x.splat(-of.ln_2[1]);
     let r = r_high + r_low;
-    let r_error = r_low - (r - r_high);
-    let rest = (r * r).mul_add(horner(r, of.q_m1, V::Elem::ONE), r_error.mul_add(r, r_low));
+    let r_lost = r_low - (r - r_high);
+    let small = (r * r).mul_add(horner(r, of.q_m1, V::Elem::ONE), r_lost.mul_add(r, r_low));
     let whole = scale - half;
-    let whole_low = (scale - whole) - half;
+    let whole_lost = (scale - whole) - half;
     let linear = scale * r_high;
-    let high = whole + linear;
-    let error = linear - (high - whole);
-    let sum = high + scale.mul_add(rest, error + whole_low);
-    x.abs().lt(x.splat(of.tiny)).select(x, sum + sum)
+    let sum = whole + linear;
+    let lost = linear - (sum - whole);
+    let halved = sum + scale.mul_add(small, lost + whole_lost);
+    x.abs().lt(x.splat(of.tiny)).select(x, halved + halved)
 }

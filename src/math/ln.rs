@@ -1,4 +1,23 @@
 //! The logarithms.
+//!
+//! ```text
+//! x = m 2^k                               ln x = k ln 2 + ln(1 + f),  f = m - 1
+//! ```
+//!
+//! - k and m come from the pattern as an integer: less the pattern of the lowest m, its exponent bits are k and its
+//!   fraction is that of m, less the same.
+//! - f32: ln(1 + f) = f + f^2 Q(f); a division would cost more than the coefficients that it saves. m is from 2/3 to
+//!   4/3 for `ln`. `ln_1p` takes 3/4 to 3/2, where f = x 2^-k + (2^-k - 1) is exact; so does [1/2, 1] in the cheap
+//!   form.
+//! - f64: with s = f / (2 + f), ln(1 + f) = f - (f^2/2 - s (f^2/2 + R)), R = s^2 Q(s^2), the form of fdlibm: here
+//!   division saves more than it costs. m is from sqrt(1/2) to sqrt(2) for `ln`.
+//! - ln 2 is a high part, whose product with k is exact, and a low part. Only the fused `ln` in f32 does with one
+//!   constant: the nearest f32 is within 2^-28.4 of ln 2.
+//! - What is rare (zero, subnormal, negative, infinite, NaN) is behind a branch that a register takes when it holds
+//!   one.
+//!
+//! Every Q was fitted by Lawson-weighted least squares of the relative error of the logarithm at 60 to 100 Chebyshev
+//! nodes in 240 bits, the low coefficients rounded one at a time and the rest fitted again.
 
 use crate::float::Float;
 use crate::lanes::{Lanes, Mask};
@@ -7,17 +26,17 @@ use super::{Functions, horner};
 
 /// What a precision tells the logarithms.
 pub struct Constants<F> {
-    /// The pattern of the lowest m of x = m 2^k: 2/3 in f32, sqrt(1/2) in f64.
+    /// The pattern of the lowest m of `ln`.
     bottom: u64,
-    /// 2^(SIGNIFICAND - 1), where the last place is 1, and what keeps k positive in the bits below it.
+    /// 2^(SIGNIFICAND - 1), where the last place is 1, plus what keeps k positive in the bits below it.
     offset: F,
-    /// Takes subnormal numbers among the normal ones, and from above `huge` back, without rounding.
+    /// Takes subnormal numbers among the normal ones, and the largest down, without rounding.
     rescue: F,
     /// Its binary logarithm.
     rescue_power: F,
-    /// Beyond it 1 + x is x, and 2^-k may be no normal number.
+    /// From here on 1 + x is x, and further on 2^-k is no normal number.
     huge: F,
-    /// ln 2 with so many zeros at its end that its product with any k is exact, and the rest.
+    /// ln 2, high and low.
     ln_2: [F; 2],
 }
 
@@ -39,13 +58,28 @@ pub const F64: Constants<f64> = Constants {
     ln_2: [0.693_147_180_559_890_3, 5.497_923_018_708_371e-14],
 };
 
-/// ln.
+/// The natural logarithm.
+///
+/// - Valid range: all.
+/// - Max error in ULP: f32 0.934 fused, 0.952 unfused over all inputs; f64 0.832 fused, 0.840 unfused over 10^8.
+/// - Subnormal numbers are as good as the others. 1 gives +0, both zeros -inf, numbers below them NaN, inf inf, NaN
+///   NaN.
+///
+/// ```
+/// use fused_loss::{Lanes, math};
+/// /// Minus the log-likelihood of a probability.
+/// #[inline(always)]
+/// fn surprise<V: Lanes>(probability: V) -> V {
+///     -math::ln(probability)
+/// }
+/// ```
 #[inline(always)]
 pub fn ln<V: Lanes>(x: V) -> V {
     let of = V::Elem::LN;
     let shift = V::Elem::SIGNIFICAND - 1;
     let (mut number, mut offset) = (x, x.splat(of.offset));
-    // True for the normal numbers up to 2^(largest exponent): the others wrap around or become NaN.
+    // One exponent up, one comparison finds the normal numbers, but for the largest exponent: those that are no
+    // numbers wrap around, to zeros and subnormals of either sign.
     let usual = x.bits_add(x.splat_bits(1 << shift)).ge(x.splat_bits(2 << shift));
     let rare = (!usual).any();
     if rare {
@@ -59,7 +93,20 @@ pub fn ln<V: Lanes>(x: V) -> V {
     if rare { outside(x, x, sum) } else { sum }
 }
 
-/// ln_1p.
+/// ln(1 + x), without the loss where x is small.
+///
+/// - Valid range: all.
+/// - Max error in ULP: f32 0.916 fused, 0.993 unfused over all inputs; f64 0.897 fused, 0.911 unfused over 10^8.
+/// - -0 gives -0, -1 gives -inf, numbers below it NaN, inf inf, NaN NaN.
+///
+/// ```
+/// use fused_loss::{Lanes, math};
+/// /// ln(1 - p).
+/// #[inline(always)]
+/// fn ln_of_rest<V: Lanes>(p: V) -> V {
+///     math::ln_1p(-p)
+/// }
+/// ```
 #[inline(always)]
 pub fn ln_1p<V: Lanes>(x: V) -> V {
     let of = V::Elem::LN;
@@ -75,7 +122,7 @@ pub fn ln_1p<V: Lanes>(x: V) -> V {
     }
     let three_quarters = V::Elem::ONE.to_pattern() - (1 << (shift - 1));
     let (above, minus_k) = exponent(one + number, offset, three_quarters);
-    // The exponent bits of `above` hold k, and its sign bit is flipped: that of -1 makes up for it.
+    // The exponent bits of `above` are k, and its sign bit is flipped: that of -1 makes up for it.
     let power = (-one).bits_sub(above.bits_and(x.splat_bits(u64::MAX << shift)));
     let f = number.mul_add(power, power - one);
     // The sum loses the sign of -0; otherwise it has the sign of x by itself.
@@ -83,10 +130,30 @@ pub fn ln_1p<V: Lanes>(x: V) -> V {
     if rare { outside(x, one + x, sum) } else { sum }
 }
 
-/// The pattern of x = m 2^k above that of `bottom`, its sign bit flipped, and -k.
+/// ln(1 + x), for x from 0 to 1: cheaper than [`ln_1p`].
 ///
-/// The flip makes the exponent bits positive: shifted down they are k + 2^(their number), and below the bits of
-/// 2^(SIGNIFICAND - 1), where the last place is 1, they count as a number.
+/// - Valid range: 0 to 1; the sign of a zero is not kept.
+/// - Max error in ULP: f32 0.976 fused, 0.994 unfused over all inputs; f64 0.930 fused, 0.897 unfused over 10^8.
+/// - NaN gives NaN.
+///
+/// ```
+/// use fused_loss::{Lanes, math};
+/// /// ln(1 + e^-|x|), what softplus adds to its corner.
+/// #[inline(always)]
+/// fn rounding<V: Lanes>(x: V) -> V {
+///     math::ln_1p_unit(math::exp_nonpositive(-x.abs()))
+/// }
+/// ```
+#[inline(always)]
+pub fn ln_1p_unit<V: Lanes>(x: V) -> V {
+    V::Elem::ln_1p_unit(x)
+}
+
+/// The pattern of x less that of `bottom`, its sign bit flipped, and -k.
+///
+/// The flip makes the exponent bits positive: shifted down they are k plus half their range, and under the bits of
+/// 2^(SIGNIFICAND - 1), where the last place is 1, they count as a number. -k and not k, since 0 - 0 keeps zeros of
+/// f.
 #[inline(always)]
 fn exponent<V: Lanes>(x: V, offset: V, bottom: u64) -> (V, V) {
     let shift = V::Elem::SIGNIFICAND - 1;
@@ -95,7 +162,7 @@ fn exponent<V: Lanes>(x: V, offset: V, bottom: u64) -> (V, V) {
     (above, offset - above.bits_shr(shift).bits_or(x.splat_bits(place << shift)))
 }
 
-/// `sum` where the logarithm of `of` is finite, and its other values, with the NaN and the infinity of `x`.
+/// `sum` where the logarithm of `of` is finite; its other values elsewhere.
 #[inline(always)]
 fn outside<V: Lanes>(x: V, of: V, sum: V) -> V {
     let (zero, infinity) = (x.splat(V::Elem::ZERO), x.splat(V::Elem::INFINITY));
@@ -103,6 +170,7 @@ fn outside<V: Lanes>(x: V, of: V, sum: V) -> V {
     x.eq(infinity).select(infinity, of.gt(zero).select(sum, other))
 }
 
+// Fit error 2^-27.7.
 #[inline(always)]
 pub(super) fn ln_of_parts_f32<V: Lanes<Elem = f32>>(f: V, minus_k: V) -> V {
     const Q: [f32; 9] = [
@@ -124,6 +192,7 @@ pub(super) fn ln_of_parts_f32<V: Lanes<Elem = f32>>(f: V, minus_k: V) -> V {
     }
 }
 
+// Fit error 2^-27.6.
 #[inline(always)]
 pub(super) fn ln_1p_of_parts_f32<V: Lanes<Elem = f32>>(f: V, minus_k: V) -> V {
     const Q: [f32; 9] = [
@@ -140,7 +209,7 @@ pub(super) fn ln_1p_of_parts_f32<V: Lanes<Elem = f32>>(f: V, minus_k: V) -> V {
     add_power(f, minus_k, horner(f, &Q, 1.0))
 }
 
-/// k ln 2 + f + f^2 q with one rounding of note: f is added to the exact product, and what that loses is kept.
+/// k ln 2 + f + f^2 q with one rounding that counts: f is added to the exact product, and what that loses is kept.
 #[inline(always)]
 fn add_power<V: Lanes<Elem = f32>>(f: V, minus_k: V, q: V) -> V {
     let [ln_2_high, ln_2_low] = F32.ln_2;
@@ -150,12 +219,10 @@ fn add_power<V: Lanes<Elem = f32>>(f: V, minus_k: V, q: V) -> V {
     high + (f * f).mul_add(q, minus_k.neg_mul_add(f.splat(ln_2_low), lost))
 }
 
-/// ln_1p_unit.
-#[inline(always)]
-pub fn ln_1p_unit<V: Lanes>(x: V) -> V {
-    V::Elem::ln_1p_unit(x)
-}
-
+// x + x^2 Q in powers of x - c, so that the roundings of Horner's rule halve at each step; that is what one
+// polynomial for the whole range takes, and two with a split at 1/2 would cost six operations more. c is where the
+// lowest coefficient happens to lose little: fit errors 2^-27.4 and 2^-27.5. Unfused, Q + 1/4 is rounded in place of
+// Q, which is larger, and x^2 / 4 is exact but for the rounding of x^2.
 #[inline(always)]
 pub(super) fn ln_1p_unit_f32<V: Lanes<Elem = f32>>(x: V) -> V {
     let square = x * x;
@@ -189,6 +256,7 @@ pub(super) fn ln_1p_unit_f32<V: Lanes<Elem = f32>>(x: V) -> V {
     }
 }
 
+// Fit error 2^-59.5.
 #[inline(always)]
 pub(super) fn ln_of_parts_f64<V: Lanes<Elem = f64>>(f: V, minus_k: V) -> V {
     const Q: [f64; 7] = [
@@ -203,6 +271,7 @@ pub(super) fn ln_of_parts_f64<V: Lanes<Elem = f64>>(f: V, minus_k: V) -> V {
     by_atanh(f, minus_k, &Q)
 }
 
+// Fit error 2^-62.7.
 #[inline(always)]
 pub(super) fn ln_1p_of_parts_f64<V: Lanes<Elem = f64>>(f: V, minus_k: V) -> V {
     const Q: [f64; 8] = [
@@ -218,6 +287,7 @@ pub(super) fn ln_1p_of_parts_f64<V: Lanes<Elem = f64>>(f: V, minus_k: V) -> V {
     by_atanh(f, minus_k, &Q)
 }
 
+/// ln(1 + f) - `minus_k` ln 2, with the coefficients q of (2 atanh(s) / s - 2) / s^2 in s^2.
 #[inline(always)]
 fn by_atanh<V: Lanes<Elem = f64>>(f: V, minus_k: V, q: &[f64]) -> V {
     let [ln_2_high, ln_2_low] = F64.ln_2;
@@ -229,6 +299,8 @@ fn by_atanh<V: Lanes<Elem = f64>>(f: V, minus_k: V, q: &[f64]) -> V {
     minus_k.neg_mul_add(f.splat(ln_2_high), f - (h - low))
 }
 
+// Fused, f is x up to 1, with three coefficients more in place of a choice: x - s (x - R), where what 2 + x loses is
+// added to R, as s is off by that much (fit error 2^-59.4). Unfused, its roundings would show.
 #[inline(always)]
 pub(super) fn ln_1p_unit_f64<V: Lanes<Elem = f64>>(x: V) -> V {
     let two = x.splat(2.0);

@@ -1,5 +1,7 @@
 //! Numbers worth trying: the special ones, those at branches and kinks, and seeded random ones of every size.
 
+use std::f64::consts::LN_2;
+
 use fused_loss::{Domain, Float, Loss};
 
 use super::next;
@@ -87,9 +89,9 @@ pub fn special<F: Float>() -> Vec<F> {
         1e-30,
         1e-38,
         1e-45,
-        0.346573,
-        0.693147,
-        1.386294,
+        LN_2 / 2.0,
+        LN_2,
+        2.0 * LN_2,
     ];
     let at = at.into_iter().map(F::from_f64).filter(|x| x.finite());
     for x in at.chain([smallest_normal, F::MAX, F::MAX * F::HALF]) {

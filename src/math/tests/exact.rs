@@ -1,4 +1,4 @@
-//! The truth in f64: numbers of some 100 bits, as an unevaluated sum of two f64 times a power of two.
+//! The truth in f64: numbers of some 70 bits, as an unevaluated sum of two f64 times a power of two.
 
 /// (`high` + `low`) 2^`power`.
 #[derive(Clone, Copy, Debug)]
@@ -24,15 +24,10 @@ fn two_sum(a: f64, b: f64) -> (f64, f64) {
     (high, (a - (high - part)) + (b - part))
 }
 
-/// (high + low) exactly a b, by Dekker's split.
+/// (high + low) exactly a b.
 fn two_product(a: f64, b: f64) -> (f64, f64) {
-    fn halves(x: f64) -> (f64, f64) {
-        let big = 134_217_729.0 * x;
-        let high = big - (big - x);
-        (high, x - high)
-    }
-    let (product, (a_high, a_low), (b_high, b_low)) = (a * b, halves(a), halves(b));
-    (product, ((a_high * b_high - product) + a_high * b_low + a_low * b_high) + a_low * b_low)
+    let high = a * b;
+    (high, a.mul_add(b, -high))
 }
 
 /// ln 2 in three parts; the first has 42 bits, so that its product with an exponent is exact.
@@ -103,20 +98,25 @@ impl Exact {
     }
 }
 
-/// e^x - 1 for |x| < 0.4.
+/// e^x - 1 for |x| < 0.4: from a sixteenth of x, where plain numbers do for the later terms of the series.
 fn exp_m1_small(x: Exact) -> Exact {
-    let eighth = Exact { high: x.high / 64.0, low: x.low / 64.0, power: 0 };
-    let mut sum = Exact::new(1.0, 0.0);
-    for i in (2..13).rev() {
-        let term = eighth.mul(sum).div(Exact::new(f64::from(i), 0.0));
-        sum = Exact::new(1.0, 0.0).add(term);
+    let part = Exact { high: x.high / 16.0, low: x.low / 16.0, power: 0 };
+    let mut tail = 1.0;
+    for i in (5..13).rev() {
+        tail = 1.0 + tail * part.high / f64::from(i);
     }
-    let mut sum = eighth.mul(sum);
-    for _ in 0..6 {
+    let mut sum = Exact::new(tail, 0.0);
+    for reciprocal in [Exact::new(0.25, 0.0), THIRD, Exact::new(0.5, 0.0)] {
+        sum = Exact::new(1.0, 0.0).add(part.mul(sum).mul(reciprocal));
+    }
+    let mut sum = part.mul(sum);
+    for _ in 0..4 {
         sum = sum.add(sum).add(sum.mul(sum));
     }
     sum
 }
+
+const THIRD: Exact = Exact { high: 1.0 / 3.0, low: 1.850371707708594e-17, power: 0 };
 
 /// n and x - n ln 2.
 fn reduce(x: Exact) -> (i32, Exact) {
@@ -155,12 +155,16 @@ pub fn exp_m1(x: f64) -> Exact {
 
 /// ln(1 + f) for |f| < 2^-9.
 fn ln_1p_small(f: Exact) -> Exact {
+    if f.high.abs() < 1e-14 {
+        return f.add(Exact::new(-0.5 * f.high * f.high, 0.0));
+    }
     let s = f.div(f.add(Exact::new(2.0, 0.0)));
     let z = s.mul(s);
-    let mut sum = Exact::new(1.0 / 13.0, 0.0);
-    for odd in [11.0, 9.0, 7.0, 5.0, 3.0, 1.0] {
-        sum = sum.mul(z).add(Exact::new(1.0, 0.0).div(Exact::new(odd, 0.0)));
+    let mut tail = 0.0;
+    for odd in [13.0, 11.0, 9.0, 7.0, 5.0] {
+        tail = tail * z.high + 1.0 / odd;
     }
+    let sum = Exact::new(1.0, 0.0).add(z.mul(THIRD.add(z.mul(Exact::new(tail, 0.0)))));
     let half = sum.mul(s);
     half.add(half)
 }
