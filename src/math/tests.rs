@@ -116,7 +116,7 @@ impl<F: Measured> Worst<F> {
             let (ulps, x) = match class {
                 Some((_, measured, bits)) => {
                     for ((&x, a), b) in inputs.iter().zip(bits).zip(&*results) {
-                        let same = a.to_pattern() == b.to_pattern() || a != a && b != b;
+                        let same = a.to_pattern() == b.to_pattern() || a.nan() && b.nan();
                         assert!(same, "{} {level} at {x:?}: {a:?} and {b:?}", G::NAME);
                     }
                     *measured
@@ -152,7 +152,7 @@ impl<F: Measured> Worst<F> {
 
 /// Repeats the first input until the registers are full.
 fn fill<F: Float>(mut inputs: Vec<F>) -> Vec<F> {
-    while !inputs.is_empty() && inputs.len() % F::WIDTH != 0 {
+    while !inputs.is_empty() && !inputs.len().is_multiple_of(F::WIDTH) {
         inputs.push(inputs[0]);
     }
     inputs
@@ -178,7 +178,7 @@ const SPECIALS: &[f64] = &[
     -3.4028235e38,
     5e-324,
     -5e-324,
-    2.2250738585072011e-308,
+    2.225_073_858_507_201e-308,
     2.2250738585072014e-308,
     f64::MAX,
     f64::MIN,
@@ -292,8 +292,8 @@ fn random(i: u64) -> f64 {
         0..3 => f64::from_bits(bits),
         3 | 4 => unit,
         5 => sign * unit,
-        6 | 7 => -unit * if i % 5 == 0 { 746.0 } else { 40.0 },
-        8 => unit * if i % 5 == 0 { 710.0 } else { 40.0 },
+        6 | 7 => -unit * if i.is_multiple_of(5) { 746.0 } else { 40.0 },
+        8 => unit * if i.is_multiple_of(5) { 710.0 } else { 40.0 },
         9 => 0.5 + 1.5 * unit,
         10 => 1.0 + sign * exact::two_to(-(bits as i32 >> 1 & 31)) * unit,
         _ => sign * unit * exact::two_to(-(bits as i32 >> 1 & 63)),

@@ -185,7 +185,7 @@ fn ln_wide(x: Exact) -> Exact {
 /// Where a logarithm has no finite value.
 fn ln_edge(x: f64, of: f64) -> Option<Exact> {
     let value = match of {
-        of if of == 0.0 => -f64::INFINITY,
+        0.0 => -f64::INFINITY,
         of if of > 0.0 && of < f64::INFINITY => return None,
         of if of > 0.0 => x,
         _ => f64::NAN,
