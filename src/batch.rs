@@ -200,7 +200,7 @@ impl<'a, L: Loss<F>, F: Float> Batch<'a, L, F> {
 
     /// The sum of the losses over their number, those of weight 0 included: PyTorch's `reduction='mean'`.
     ///
-    /// `Err(Empty)` where there are none.
+    /// Within 1 ULP, where the sum is; of an infinite sum it is infinite too. `Err(Empty)` where there are no losses.
     ///
     /// ```
     /// # use fused_loss::{Elementwise, Error, Mse};

@@ -8,7 +8,7 @@ use crate::sum::{difference, finite_or_zero};
 /// ```
 ///
 /// Its mean is PyTorch's `huber_loss`. Value and slope are continuous at delta. Pred and target: any number; NaN gives
-/// NaN. delta: positive and finite. Within 2 ULP.
+/// NaN, and an infinite r (of finite numbers too) an infinite loss. delta: positive and finite. Within 2 ULP.
 ///
 /// ```
 /// use fused_loss::{Elementwise, Huber};

@@ -7,7 +7,7 @@ use crate::sum::{difference, finite_or_zero};
 /// loss = r^2 / (2 beta) where |r| < beta, else |r| - beta / 2        slope = clamp(r / beta, -1, 1)
 /// ```
 ///
-/// Its mean is PyTorch's `smooth_l1_loss`; beta = 0 is [`Mae`]. Pred and target: any number; NaN gives NaN.
+/// Its mean is PyTorch's `smooth_l1_loss`; beta = 0 is [`Mae`]. Pred and target: any number; NaN gives NaN, infinite r inf.
 /// beta: finite, not negative. Within 2 ULP.
 ///
 /// ```
