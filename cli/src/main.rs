@@ -1,5 +1,6 @@
 //! The command `fused-loss`: the crate's losses from outside.
 
+mod bench;
 mod console;
 mod cpu;
 mod eval;
@@ -28,6 +29,7 @@ struct Cli {
 enum Command {
     Train(train::Args),
     Eval(eval::Args),
+    Bench(bench::Args),
     Cpu(cpu::Args),
 }
 
@@ -40,6 +42,7 @@ fn main() -> ExitCode {
             let choice = losses::chosen(&mut command, &matches).unwrap_or_else(|error| error.exit());
             eval::run(args, &choice)
         }
+        Command::Bench(args) => bench::run(args),
         Command::Cpu(args) => cpu::run(args),
         Command::Train(args) => train::run(args),
     };
