@@ -1,5 +1,23 @@
 //! Loss functions for training: value and gradient in one fused SIMD pass, exact totals, the same bits on every
 //! machine.
+//!
+//! ```
+//! use fused_loss::{Elementwise, Huber};
+//! let (pred, target) = ([2.5_f32, -1.0, 40.0], [1.0, 0.0, 40.5]);
+//! let mut grad = [0.0; 3];
+//! let loss = Huber { delta: 1.0 }.batch(&pred, &target).gradient(&mut grad).mean()?;
+//! assert_eq!((loss, grad), (0.5416667, [1.0 / 3.0, -1.0 / 3.0, -0.5 / 3.0]));
+//! # Ok::<(), fused_loss::Error<f32>>(())
+//! ```
+//!
+//! - Losses: [`Mse`], [`HalfMse`], [`Mae`], [`Huber`], [`SmoothL1`], [`BceWithLogits`]; [`AnyLoss`] is one of them,
+//!   chosen at run time.
+//! - A call: [`Elementwise::batch`] and the options and reductions of [`Batch`]. [`Total`] merges parts exactly.
+//! - Levels of the CPU and the class of their bits: [`Level`], [`Rounding`].
+//! - A loss of your own: [`Loss`] over [`Lanes`], with the functions of [`math`].
+//!
+//! The crate never allocates and needs no `std`; its feature `std` only goes on to `wide`. Results are promised in the
+//! default floating-point environment: round to nearest, subnormal numbers kept.
 #![no_std]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -26,3 +44,8 @@ pub use float::Float;
 pub use lanes::{Lanes, Mask};
 pub use loss::*;
 pub use total::Total;
+
+/// Runs the example of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
