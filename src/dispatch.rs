@@ -1,8 +1,8 @@
 //! Levels of the CPU, and the one door from plain code into kernels.
 //!
 //! SAFETY, for the whole file: a register of a level may exist only where the CPU has its instructions. A [`Level`]
-//! is made in one place, [`Level::available`], which asks the CPU first; its field is private, so a value of it is
-//! the proof that the entries below need.
+//! is made only by [`Level::available`], which asks the CPU first, and by [`Level::detect`], which remembers one of those
+//! or is scalar; its field is private, so a value of it is the proof that the entries below need.
 #![allow(unsafe_code)]
 
 use core::fmt;
@@ -82,7 +82,7 @@ impl Level {
     /// assert!(fused_loss::Level::names().any(|name| name == "portable"));
     /// ```
     pub fn names() -> impl Iterator<Item = &'static str> {
-        KINDS.iter().map(|&kind| Level(kind).name())
+        KINDS.iter().map(|kind| kind.name())
     }
 
     /// The levels that this CPU and its operating system can run, the best last.
@@ -138,14 +138,7 @@ impl Level {
     /// println!("{}", fused_loss::Level::detect().name());
     /// ```
     pub fn name(self) -> &'static str {
-        match self.0 {
-            Kind::Scalar => "scalar",
-            Kind::Portable => "portable",
-            #[cfg(x86_dispatch)]
-            Kind::Avx2 => "avx2",
-            #[cfg(x86_dispatch)]
-            Kind::Avx512 => "avx512",
-        }
+        self.0.name()
     }
 
     /// What it is made of on this target.
@@ -196,6 +189,17 @@ impl fmt::Display for Level {
 }
 
 impl Kind {
+    fn name(self) -> &'static str {
+        match self {
+            Kind::Scalar => "scalar",
+            Kind::Portable => "portable",
+            #[cfg(x86_dispatch)]
+            Kind::Avx2 => "avx2",
+            #[cfg(x86_dispatch)]
+            Kind::Avx512 => "avx512",
+        }
+    }
+
     fn runs_here(self) -> bool {
         match self {
             Kind::Scalar | Kind::Portable => true,

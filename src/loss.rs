@@ -181,7 +181,7 @@ pub trait Named<F: Float>: Loss<F> {
     /// The formula, as the README shows it.
     const FORMULA: &'static str;
     /// Its parameters, in the order of `with`.
-    const PARAMETERS: &'static [Parameter] = &[];
+    const PARAMETERS: &'static [Parameter];
     /// The loss with these parameters.
     fn with(parameters: impl Fn(&Parameter) -> F) -> Self;
 }

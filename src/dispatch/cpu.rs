@@ -1,9 +1,9 @@
 //! What an x86 CPU and its operating system can run, asked with and without `std` in the same way.
 
 #[cfg(target_arch = "x86")]
-use core::arch::x86::{__cpuid, __cpuid_count, _xgetbv};
+use core::arch::x86::{__cpuid_count, _xgetbv, CpuidResult};
 #[cfg(target_arch = "x86_64")]
-use core::arch::x86_64::{__cpuid, __cpuid_count, _xgetbv};
+use core::arch::x86_64::{__cpuid_count, _xgetbv, CpuidResult};
 
 // Intel SDM volume 2A, CPUID; AMD APM volume 3, appendix E.
 const LEAF_1_ECX_FMA: u32 = 1 << 12;
@@ -16,7 +16,7 @@ const XCR0_256_BITS: u64 = 0b110; // SSE, upper halves of ymm
 const XCR0_512_BITS: u64 = 0b1110_0110; // and opmask, upper halves of zmm, zmm16 to 31
 
 pub fn has_avx2() -> bool {
-    let leaf_1 = __cpuid(1).ecx;
+    let leaf_1 = leaf(1, 0).ecx;
     let needed = LEAF_1_ECX_FMA | LEAF_1_ECX_OSXSAVE | LEAF_1_ECX_AVX;
     leaf_1 & needed == needed && saved_by_the_system(XCR0_256_BITS) && leaf_7_ebx() & LEAF_7_EBX_AVX2 != 0
 }
@@ -26,7 +26,14 @@ pub fn has_avx512() -> bool {
 }
 
 fn leaf_7_ebx() -> u32 {
-    if __cpuid(0).eax < 7 { 0 } else { __cpuid_count(7, 0).ebx }
+    if leaf(0, 0).eax < 7 { 0 } else { leaf(7, 0).ebx }
+}
+
+// The intrinsic is unsafe up to Rust 1.93, and safe from 1.94 on.
+#[allow(unused_unsafe)]
+fn leaf(leaf: u32, sub_leaf: u32) -> CpuidResult {
+    // SAFETY: every x86 CPU with SSE2, which the target has, has the instruction.
+    unsafe { __cpuid_count(leaf, sub_leaf) }
 }
 
 fn saved_by_the_system(states: u64) -> bool {
