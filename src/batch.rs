@@ -7,7 +7,7 @@ use crate::float::Float;
 use crate::lanes::{Lanes, Scalar};
 use crate::loss::Loss;
 use crate::sum::HighLow;
-use crate::total::{Exact, Total};
+use crate::total::{Exact, Total, divisor};
 
 /// What every [`Loss`] can do: run over a batch, or over a single pair.
 ///
@@ -233,7 +233,8 @@ impl<'a, L: Loss<F>, F: Float> Batch<'a, L, F> {
 
     /// The sum of the weighted losses over the sum of the weights, which a first pass over the weights alone finds.
     ///
-    /// `Err(NoWeights)` without weights, `Err(Empty)` where they sum to 0.
+    /// `Err(NoWeights)` without weights, `Err(Empty)` where they sum to 0, `Err(Parameter)` where they sum to more than
+    /// the largest number.
     ///
     /// ```
     /// # use fused_loss::{Elementwise, Mse};
@@ -246,9 +247,7 @@ impl<'a, L: Loss<F>, F: Float> Batch<'a, L, F> {
         if !sum.high.finite() {
             self.check_values()?; // names the weight that is not
         }
-        if sum.high == F::ZERO {
-            return Err(Error::Empty);
-        }
+        let sum = divisor(sum)?;
         // A tiny sum has no reciprocal; the weights' share of it is a number all the same.
         let plain = self.scale / sum.high;
         let smallest_normal = F::from_pattern(1 << (F::SIGNIFICAND - 1));

@@ -157,6 +157,17 @@ impl<F: Float> Exact<F> {
     }
 }
 
+/// The sum of weights, where it can divide.
+pub(crate) fn divisor<F: Float>(weight: HighLow<F>) -> Result<HighLow<F>, Error<F>> {
+    match weight.high {
+        high if high == F::ZERO => Err(Error::Empty),
+        high if !high.finite() => {
+            Err(Error::Parameter { name: "sum of weights", value: high, domain: "finite" })
+        }
+        _ => Ok(weight),
+    }
+}
+
 /// The 64 bits from bit `from` on.
 fn window(limbs: &[u64], from: u32) -> u64 {
     let (limb, offset) = (from as usize / 64, from % 64);
@@ -271,7 +282,8 @@ impl<F: Float> Total<F> {
         }
     }
 
-    /// The sum over the sum of the weights. `Err(Empty)` where that is 0.
+    /// The sum over the sum of the weights. `Err(Empty)` where that is 0, `Err(Parameter)` where it is beyond the
+    /// largest number.
     ///
     /// ```
     /// # use fused_loss::{Elementwise, Mse};
@@ -280,11 +292,7 @@ impl<F: Float> Total<F> {
     /// # Ok::<(), fused_loss::Error<f32>>(())
     /// ```
     pub fn weighted_mean(&self) -> Result<F, Error<F>> {
-        let weight = self.weight.high_low();
-        if weight.high == F::ZERO {
-            return Err(Error::Empty);
-        }
-        Ok(self.sum.high_low().divide(weight))
+        Ok(self.sum.high_low().divide(divisor(self.weight.high_low())?))
     }
 
     /// A stable form for files and networks, the same on every machine: 112 bytes for f32, 560 for f64.

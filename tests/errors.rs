@@ -321,6 +321,13 @@ fn means_of_nothing() {
         assert_eq!(zeros().mean(), Ok(0.0));
         let cancel = Mae.batch(&[1.0_f32, 2.0], &[0.0; 2]).weights(&[1.0, -1.0]).level(level).weighted_mean();
         assert_eq!(cancel, Err(Error::Empty));
+        // Finite weights whose sum is beyond the largest number have no weighted mean, and nothing is written.
+        let mut grad = [7.0_f32; 2];
+        let heavy = || Mae.batch(&[1.0_f32; 2], &[0.0; 2]).weights(&[3e38, 3e38]).level(level);
+        let error = heavy().gradient(&mut grad).weighted_mean().unwrap_err();
+        assert_eq!(error.to_string(), "sum of weights is inf, but must be finite");
+        assert_eq!(heavy().total().unwrap().weighted_mean(), Err(error));
+        assert_eq!(grad, [7.0; 2]);
         // A bad weight is named, also where the sum of weights is no number.
         let bad = Mae.batch(&[1.0_f32; 2], &[0.0; 2]).weights(&[1.0, f32::NAN]).level(level).weighted_mean();
         assert!(matches!(bad, Err(Error::Weight { index: 1, value }) if value.is_nan()));
