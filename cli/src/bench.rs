@@ -15,15 +15,16 @@ mod table;
 
 use clap::ValueEnum;
 use clap::builder::{PossibleValuesParser, RangedU64ValueParser};
-use fused_loss::{AnyLoss, Level};
+use fused_loss::{AnyLoss, Total};
 use serde::Serialize;
 
 use crate::console;
-use crate::machine::LEVELS;
+use crate::machine::{self, LEVELS};
+use crate::parallel::spread;
 use data::Arrays;
 use kernel::{Engine, Kernel};
 use reference::Libm;
-use slices::{Slices, spread};
+use slices::Slices;
 
 /// Time losses against the memory's own speed, and show the error of their totals
 ///
@@ -147,11 +148,7 @@ fn engine(args: &Args) -> Result<Engine, String> {
     if args.sum == Sum::Plain {
         return Err("--sum plain is there with --level reference alone, as yet".into());
     }
-    let level = if args.level == "auto" { Some(Level::detect()) } else { Level::find(&args.level) };
-    level.map(Engine::Level).ok_or_else(|| {
-        let here: Vec<_> = Level::available().map(Level::name).collect();
-        format!("this CPU does not have the level {}; it has {}", args.level, here.join(", "))
-    })
+    machine::level(&args.level).map(Engine::Level)
 }
 
 /// What to measure: the losses asked for, or all that there are.
@@ -185,8 +182,13 @@ fn measure<F: Libm>(args: &Args, kernel: &Kernel<F>, arrays: &mut Arrays<F>) -> 
 
     let memory = |stores| {
         move |slices: Slices<'_, F>| {
-            let fold =
-                spread(slices, threads, |part| Ok(stream::pass(part, stores)), |one, other| one ^ other)?;
+            let fold = spread(
+                slices,
+                Total::<F>::BLOCK,
+                threads,
+                |part, _| Ok(stream::pass(part, stores)),
+                |one, other| one ^ other,
+            )?;
             std::hint::black_box(fold);
             Ok(())
         }

@@ -21,12 +21,17 @@ pub struct Machine {
 impl Machine {
     /// The level asked for, or an error that names those of this CPU.
     pub fn level(&self) -> Result<Level, String> {
-        if self.level == "auto" {
-            return Ok(Level::detect());
-        }
-        Level::find(&self.level).ok_or_else(|| {
-            let here: Vec<_> = Level::available().map(Level::name).collect();
-            format!("this CPU does not have the level {}; it has {}", self.level, here.join(", "))
-        })
+        level(&self.level)
     }
+}
+
+/// The level of this name, or of auto.
+pub fn level(name: &str) -> Result<Level, String> {
+    if name == "auto" {
+        return Ok(Level::detect());
+    }
+    Level::find(name).ok_or_else(|| {
+        let here: Vec<_> = Level::available().map(Level::name).collect();
+        format!("this CPU does not have the level {name}; it has {}", here.join(", "))
+    })
 }

@@ -1,4 +1,4 @@
-//! One loss over one batch on several threads, with the bits of a single call.
+//! Work over a batch on several threads, with the bits of a single call.
 
 use std::thread;
 
@@ -17,27 +17,24 @@ pub struct Part<'a, F> {
     pub factor: F,
 }
 
-impl<'a, F: Float> Part<'a, F> {
-    /// Takes the first elements off.
-    fn split_off(&mut self, count: usize) -> Part<'a, F> {
-        let weights = match &mut self.weights {
-            Some(weights) => weights.split_off(..count),
-            None => None,
-        };
-        let split = |slice: &mut Option<&'a mut [F]>| match slice {
-            Some(slice) => slice.split_off_mut(..count),
-            None => None,
-        };
+impl<F: Float> Share for Part<'_, F> {
+    fn len(&self) -> usize {
+        self.pred.len()
+    }
+
+    fn split_off(&mut self, count: usize) -> Self {
         Part {
             pred: self.pred.split_off(..count).unwrap_or_default(),
             target: self.target.split_off(..count).unwrap_or_default(),
-            weights,
-            grad: split(&mut self.grad),
-            each: split(&mut self.each),
+            weights: self.weights.as_mut().and_then(|weights| weights.split_off(..count)),
+            grad: self.grad.as_mut().and_then(|grad| grad.split_off_mut(..count)),
+            each: self.each.as_mut().and_then(|each| each.split_off_mut(..count)),
             factor: self.factor,
         }
     }
+}
 
+impl<F: Float> Part<'_, F> {
     fn run<L: Loss<F>>(self, loss: L, level: Level) -> Result<Total<F>, Error<F>> {
         let mut batch = loss.batch(self.pred, self.target).scale(self.factor).level(level);
         if let Some(weights) = self.weights {
@@ -53,30 +50,56 @@ impl<'a, F: Float> Part<'a, F> {
     }
 }
 
-/// The total over slices of one length. Whole blocks go to each thread, so that merging is exact.
-pub fn total<F, L>(loss: L, mut batch: Part<'_, F>, level: Level, threads: usize) -> Result<Total<F>, String>
+/// The total over slices of one length.
+pub fn total<F, L>(loss: L, batch: Part<'_, F>, level: Level, threads: usize) -> Result<Total<F>, String>
 where
     F: Float,
-    L: Loss<F> + Send,
+    L: Loss<F> + Send + Sync,
 {
-    let count = batch.pred.len();
-    let blocks = count.div_ceil(Total::<F>::BLOCK);
-    let share = blocks.div_ceil(threads).max(1) * Total::<F>::BLOCK;
+    let work = |part: Part<'_, F>, base| {
+        part.run(loss, level).map_err(|error: Error<F>| explain(error.shifted(base)))
+    };
+    spread(batch, Total::<F>::BLOCK, threads, work, |mut one, other| {
+        one.merge(&other);
+        one
+    })
+}
+
+/// What threads can share out.
+pub trait Share: Sized + Send {
+    /// How many elements there are.
+    fn len(&self) -> usize;
+    /// Takes the first ones off.
+    fn split_off(&mut self, count: usize) -> Self;
+}
+
+/// Gives whole blocks to each thread, so that totals merge exactly, and merges what they come to in order: of several
+/// errors, that of the first part is the result. `work` is told the index that its part begins at.
+pub fn spread<S: Share, T: Send>(
+    mut all: S,
+    block: usize,
+    threads: usize,
+    work: impl Fn(S, usize) -> Result<T, String> + Sync,
+    mut merge: impl FnMut(T, T) -> T,
+) -> Result<T, String> {
+    let share = all.len().div_ceil(block).div_ceil(threads).max(1) * block;
+    if share >= all.len() {
+        return work(all, 0);
+    }
+    let work = &work;
     thread::scope(|scope| {
-        let first = batch.split_off(share.min(count));
-        let mut others = Vec::new();
-        while !batch.pred.is_empty() {
-            let part = batch.split_off(share.min(batch.pred.len()));
-            let other = thread::Builder::new().spawn_scoped(scope, move || part.run(loss, level));
+        let first = all.split_off(share);
+        let (mut base, mut others) = (share, Vec::new());
+        while all.len() > 0 {
+            let part = all.split_off(share.min(all.len()));
+            let other = thread::Builder::new().spawn_scoped(scope, move || work(part, base));
             others.push(other.map_err(|error| format!("cannot start a thread: {error}"))?);
+            base += share;
         }
-        let mut total = first.run(loss, level).map_err(explain)?;
-        // In order: of several bad values, the first is named.
-        for (index, other) in others.into_iter().enumerate() {
-            let part = other.join().map_err(|_| "a thread has failed")?;
-            let base = (index + 1) * share;
-            total.merge(&part.map_err(|error| explain(error.shifted(base)))?);
+        let mut whole = work(first, 0)?;
+        for other in others {
+            whole = merge(whole, other.join().map_err(|_| "a thread has failed")??);
         }
-        Ok(total)
+        Ok(whole)
     })
 }

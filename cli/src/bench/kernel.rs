@@ -6,8 +6,9 @@ use super::REFERENCE;
 use super::data::Arrays;
 use super::exact::ExactSum;
 use super::reference::{self, Libm};
-use super::slices::{Slices, spread};
+use super::slices::Slices;
 use crate::losses::explain;
+use crate::parallel::spread;
 
 #[derive(Clone, Copy, PartialEq)]
 pub enum Engine {
@@ -56,8 +57,8 @@ impl<F: Libm> Kernel<F> {
     fn total(&self, slices: Slices<'_, F>, level: Level) -> Result<Total<F>, String> {
         let (loss, factor) = (self.loss, F::ONE / F::from_count(self.count as u64));
         let part =
-            |part: Slices<'_, F>| batch(loss, part).scale(factor).level(level).total().map_err(explain);
-        spread(slices, self.threads, part, |mut one, other| {
+            |part: Slices<'_, F>, _| batch(loss, part).scale(factor).level(level).total().map_err(explain);
+        spread(slices, Total::<F>::BLOCK, self.threads, part, |mut one, other| {
             one.merge(&other);
             one
         })
@@ -65,12 +66,12 @@ impl<F: Libm> Kernel<F> {
 
     fn plain_sum(&self, slices: Slices<'_, F>) -> Result<F, String> {
         let (loss, factor) = (self.loss, F::ONE / F::from_count(self.count as u64));
-        let part = |part: Slices<'_, F>| {
+        let part = |part: Slices<'_, F>, _| {
             let mut sum = F::ZERO;
             reference::pass(loss, part, factor, |value| sum = sum + value);
             Ok(sum)
         };
-        spread(slices, self.threads, part, |one, other| one + other)
+        spread(slices, Total::<F>::BLOCK, self.threads, part, |one, other| one + other)
     }
 
     /// How far the sum is off the exact sum of what it adds up, in ULP.
