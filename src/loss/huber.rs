@@ -28,7 +28,7 @@ impl<F: Float> Loss<F> for Huber<F> {
         let (residual, rest) = difference(pred, target);
         let delta = residual.splat(self.delta);
         let slope = residual.clamp(-delta, delta);
-        // slope (r - slope / 2), with what the two subtractions round off: without it, 3.5 ULP near delta.
+        // slope (r - slope / 2), with what the two subtractions round off: above delta, 2 ULP would not hold.
         let half = slope * residual.splat(F::HALF);
         let lever = residual - half;
         let rest = finite_or_zero(slope * (rest + ((residual - lever) - half)));
