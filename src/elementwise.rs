@@ -160,7 +160,7 @@ impl<F: Float, L: Loss<F>, const GRAD: bool> Kernel<F> for Block<'_, F, L, GRAD>
                     if wrong(loss, pred, target).is_some_and(|wrong| wrong.any()) {
                         return Err(row * WIDTH + lanes.start);
                     }
-                    sum.add(value);
+                    sum.add(value, L::COMPENSATED);
                     if let Some(grad) = &mut grad {
                         (slope * factor).store(&mut grad[lanes]);
                     }
@@ -198,7 +198,7 @@ impl<F: Float, L: Loss<F>, const GRAD: bool> Kernel<F> for Block<'_, F, L, GRAD>
                 if wrong.is_some_and(|wrong| wrong.any()) {
                     return Err(at);
                 }
-                sum.add(value);
+                sum.add(value, L::COMPENSATED);
                 if GRAD {
                     slope = slope * factor;
                     if add {

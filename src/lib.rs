@@ -10,8 +10,8 @@
 //! # Ok::<(), fused_loss::Error<f32>>(())
 //! ```
 //!
-//! - Losses: [`Mse`], [`HalfMse`], [`Mae`], [`Huber`], [`SmoothL1`], [`BceWithLogits`]; [`AnyLoss`] is one of them,
-//!   chosen at run time.
+//! - Losses: [`Mse`], [`HalfMse`], [`Mae`], [`Huber`], [`SmoothL1`], [`BinaryCrossEntropy`], [`BceWithLogits`],
+//!   [`CategoricalCrossEntropy`], [`KlDivergence`]; [`AnyLoss`] is one of them, chosen at run time.
 //! - A call: [`Elementwise::batch`] and the options and reductions of [`Batch`]. [`Total`] merges parts exactly.
 //! - Levels of the CPU and the class of their bits: [`Level`], [`Rounding`].
 //! - A loss of your own: [`Loss`] over [`Lanes`], with the functions of [`math`].
@@ -34,6 +34,8 @@ mod float;
 mod lanes;
 mod loss;
 pub mod math;
+mod parameter;
+mod policy;
 mod sum;
 mod total;
 
@@ -43,6 +45,8 @@ pub use error::Error;
 pub use float::Float;
 pub use lanes::{Lanes, Mask};
 pub use loss::*;
+pub use parameter::{Parameter, Values};
+pub use policy::Policy;
 pub use total::Total;
 
 /// Runs the example of the README.

@@ -3,6 +3,8 @@
 use crate::error::Error;
 use crate::float::Float;
 use crate::lanes::{Lanes, Mask};
+use crate::parameter::{Parameter, Setting, Values};
+use crate::policy::{self, Policy};
 
 /// A loss of one prediction and one target, written once over lanes.
 ///
@@ -35,6 +37,10 @@ pub trait Loss<F: Float>: Copy {
     ///
     /// Implementations bear `#[inline(always)]`, and so does every function over lanes that they call.
     fn at<V: Lanes<Elem = F>>(self, pred: V, target: V) -> (V, V);
+
+    /// Whether the losses are added up with their rounding errors. Only a benchmark of what that costs says no.
+    #[doc(hidden)]
+    const COMPENSATED: bool = true;
 
     /// The textbook formula in `f64`, plain and obvious: what tests hold [`at`](Loss::at) against.
     fn definition(self, pred: f64, target: f64) -> f64;
@@ -96,6 +102,8 @@ pub enum Domain<F> {
 impl<F: Float> Domain<F> {
     /// Every probability.
     pub(crate) const UNIT: Self = Domain::Interval { low: F::ZERO, high: F::ONE };
+    /// Every finite number from 0 on.
+    pub(crate) const NOT_NEGATIVE: Self = Domain::Interval { low: F::ZERO, high: F::MAX };
 
     /// Whether it holds `x`; NaN only where it is [`Domain::All`].
     ///
@@ -120,59 +128,6 @@ impl<F: Float> Domain<F> {
     }
 }
 
-/// A parameter of a loss: its name, its domain, and what doors that choose by name say of it.
-///
-/// ```
-/// let huber = fused_loss::AnyLoss::<f32>::list().find(|loss| loss.name == "huber").unwrap();
-/// assert_eq!(huber.parameters[0].name, "delta");
-/// ```
-#[derive(Clone, Copy, PartialEq, Debug)]
-pub struct Parameter {
-    /// The name of its field.
-    pub name: &'static str,
-    /// Its value where none is given: PyTorch's.
-    pub default: f64,
-    /// Whether it may be 0. It is finite and not negative in any case.
-    pub zero: bool,
-    /// What it does.
-    pub meaning: &'static str,
-}
-
-impl Parameter {
-    const fn positive(name: &'static str, default: f64, meaning: &'static str) -> Self {
-        Parameter { name, default, zero: false, meaning }
-    }
-
-    const fn not_negative(name: &'static str, default: f64, meaning: &'static str) -> Self {
-        Parameter { name, default, zero: true, meaning }
-    }
-
-    /// What it must be, in words.
-    ///
-    /// ```
-    /// # use fused_loss::Parameter;
-    /// let beta = Parameter { name: "beta", default: 1.0, zero: true, meaning: "" };
-    /// assert_eq!(beta.domain(), "finite and not negative");
-    /// ```
-    pub fn domain(&self) -> &'static str {
-        if self.zero { "finite and not negative" } else { "finite and positive" }
-    }
-
-    /// `Err(Parameter)` where a value lies outside the domain.
-    ///
-    /// ```
-    /// # use fused_loss::Parameter;
-    /// let delta = Parameter { name: "delta", default: 1.0, zero: false, meaning: "" };
-    /// assert_eq!(delta.check(0.0_f32).unwrap_err().to_string(), "delta is 0, but must be finite and positive");
-    /// ```
-    pub fn check<F: Float>(&self, value: F) -> Result<(), Error<F>> {
-        if value.finite() && (value > F::ZERO || (self.zero && value == F::ZERO)) {
-            return Ok(());
-        }
-        Err(Error::Parameter { name: self.name, value, domain: self.domain() })
-    }
-}
-
 /// A loss that has a name: what a line of the list needs beside [`Loss`].
 #[doc(hidden)]
 pub trait Named<F: Float>: Loss<F> {
@@ -188,21 +143,33 @@ pub trait Named<F: Float>: Loss<F> {
 
 /// Names a loss of the list: `Type = "name": "formula"`, then a field and its [`Parameter`] each.
 macro_rules! named {
-    ($name:ident $(<$f:ident>)? = $text:literal: $formula:literal $(, $field:ident: $parameter:ident)*) => {
+    // A field made of several parameters by a function; such a loss has no default.
+    ($name:ident<F> = $text:literal: $formula:literal, $field:ident by $with:path: $($parameter:path),*) => {
+        impl<F: crate::Float> crate::loss::Named<F> for $name<F> {
+            const NAME: &'static str = $text;
+            const FORMULA: &'static str = $formula;
+            const PARAMETERS: &'static [crate::Parameter] = &[$($parameter),*];
+
+            fn with(parameter: impl Fn(&crate::Parameter) -> F) -> Self {
+                $name { $field: $with(parameter) }
+            }
+        }
+    };
+    ($name:ident $(<$f:ident>)? = $text:literal: $formula:literal $(, $field:ident: $parameter:expr)*) => {
         impl<F: crate::Float> crate::loss::Named<F> for $name $(<$f>)? {
             const NAME: &'static str = $text;
             const FORMULA: &'static str = $formula;
             const PARAMETERS: &'static [crate::Parameter] = &[$($parameter),*];
 
             fn with(_parameter: impl Fn(&crate::Parameter) -> F) -> Self {
-                $name { $($field: _parameter(&$parameter)),* }
+                $name { $($field: Setting::setting(_parameter(&$parameter).to_f64())),* }
             }
         }
 
         /// The parameters' defaults, which are PyTorch's.
         impl $(<$f: crate::Float>)? Default for $name $(<$f>)? {
             fn default() -> Self {
-                $name { $($field: F::from_f64($parameter.default)),* }
+                $name { $($field: Setting::setting($parameter.default)),* }
             }
         }
     };
@@ -297,5 +264,9 @@ losses! {
     mae: Mae,
     huber: Huber<F>,
     smooth_l1: SmoothL1<F>,
+    bce: BinaryCrossEntropy<F>,
     bce_with_logits: BceWithLogits<F>,
+    categorical_cross_entropy: CategoricalCrossEntropy,
+    kl_divergence: KlDivergence,
+    generalized_kl: GeneralizedKl,
 }

@@ -23,9 +23,14 @@ impl<V: Lanes> LaneSum<V> {
         LaneSum { sum: zero, error: zero }
     }
 
+    /// `compensated` is a constant of the kernel.
     #[inline(always)]
-    pub fn add(&mut self, term: V) {
+    pub fn add(&mut self, term: V, compensated: bool) {
         let sum = self.sum + term;
+        if !compensated {
+            self.sum = sum;
+            return;
+        }
         let of_term = sum - self.sum;
         let error = (self.sum - (sum - of_term)) + (term - of_term);
         self.error = self.error + error;
@@ -36,7 +41,7 @@ impl<V: Lanes> LaneSum<V> {
     #[inline(always)]
     fn with(self, other: Self) -> Self {
         let mut both = LaneSum { sum: self.sum, error: self.error + other.error };
-        both.add(other.sum);
+        both.add(other.sum, true);
         both
     }
 

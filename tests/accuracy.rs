@@ -111,8 +111,13 @@ fn definitions_agree_with_the_references() {
                 continue;
             }
             let (value, expected) = (case.loss.definition(pred, target), case.reference(pred, target).0);
-            let close = (value - expected).abs() <= 1e-14 * expected.abs().max(1e-300);
-            assert!(close, "{}: of {pred}, {target} {value} for {expected}", case.label());
+            // Terms of a divergence are differences of parts.
+            let parts = (1.0 + pred.abs()) * (1.0 + target.abs() + target.exp()) + pred.exp();
+            let size = if case.name.contains("kl") { 10.0 * parts } else { expected.abs() };
+            let close = (value - expected).abs() <= 1e-14 * size.max(1e-300);
+            // Beyond every format, the plain definition may be no number; the reference stops there.
+            let same = !value.is_finite() && !expected.is_finite();
+            assert!(close || same, "{}: of {pred}, {target} {value} for {expected}", case.label());
         }
     }
 }

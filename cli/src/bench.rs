@@ -8,6 +8,7 @@ mod clock;
 mod data;
 mod exact;
 mod kernel;
+mod plain;
 mod reference;
 mod slices;
 mod stream;
@@ -145,9 +146,6 @@ fn engine(args: &Args) -> Result<Engine, String> {
     if args.level == REFERENCE {
         return Ok(Engine::Reference);
     }
-    if args.sum == Sum::Plain {
-        return Err("--sum plain is there with --level reference alone, as yet".into());
-    }
     machine::level(&args.level).map(Engine::Level)
 }
 
@@ -159,10 +157,12 @@ fn kernels<F: Libm>(args: &Args, engine: Engine) -> Result<Vec<Kernel<F>>, Strin
         // Again from the list, whose names live as long as the program.
         asked => asked.iter().filter_map(|asked| all().find(|name| name == asked)).collect(),
     };
+    // The plain loop adds plainly, whatever was asked for.
+    let sum = if engine == Engine::Reference { Sum::Plain } else { args.sum };
     let mut kernels = Vec::new();
     for name in names {
         let loss = AnyLoss::named(name, |_| None).ok_or_else(|| format!("there is no loss {name}"))?;
-        let kernel = Kernel { name, loss, engine, threads: args.threads, count: args.len };
+        let kernel = Kernel { name, loss, engine, sum, threads: args.threads, count: args.len };
         match kernel.missing() {
             None => kernels.push(kernel),
             Some(missing) if args.losses.is_empty() => {
@@ -211,8 +211,7 @@ fn measure<F: Libm>(args: &Args, kernel: &Kernel<F>, arrays: &mut Arrays<F>) -> 
         level: engine.name(),
         threads,
         mode,
-        // The plain loop adds plainly, whatever was asked for.
-        sum: if engine == Engine::Reference { Sum::Plain } else { args.sum },
+        sum: kernel.sum,
         ns_per_element: time / len as f64,
         gb_per_s: bytes / time,
         stream_gb_per_s: bytes / memory,

@@ -7,7 +7,7 @@ use clap::builder::PossibleValuesParser;
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
-use fused_loss::{AnyLoss, Error, Float, Parameter};
+use fused_loss::{AnyLoss, Error, Float, Parameter, Values};
 
 const HEADING: &str = "Loss options";
 
@@ -56,15 +56,53 @@ pub fn explain<F: Float>(error: Error<F>) -> String {
 
 /// What a parameter means to one loss.
 fn meaning(parameter: &Parameter) -> String {
-    format!("{}, {} [default: {}]", parameter.meaning, parameter.domain(), parameter.default)
+    match parameter.values {
+        Values::Flag => parameter.meaning.into(),
+        Values::Choice(choices) => {
+            let default = choices.get(parameter.default as usize).copied().unwrap_or_default();
+            format!("{} [default: {default}]", parameter.meaning)
+        }
+        _ => format!("{}, {} [default: {}]", parameter.meaning, parameter.domain(), parameter.default),
+    }
+}
+
+/// What stands behind an option in the help.
+fn placeholder(parameter: &Parameter) -> String {
+    match parameter.values {
+        Values::Flag => String::new(),
+        Values::Choice(choices) => format!(" {}", choices.join("|")),
+        _ => " X".into(),
+    }
+}
+
+/// The option of a parameter: a flag, one of a few words, or a number.
+fn argument(parameter: &Parameter, help: String) -> Arg {
+    let argument = Arg::new(parameter.name).long(option(parameter.name)).help_heading(HEADING).help(help);
+    match parameter.values {
+        Values::Flag => argument.action(ArgAction::SetTrue),
+        Values::Choice(choices) => argument.value_parser(PossibleValuesParser::new(choices)),
+        _ => argument.value_name("X").value_parser(value_parser!(f64)).allow_negative_numbers(true),
+    }
+}
+
+/// The value given for a parameter: of a word, its index.
+fn value(parameter: &Parameter, matches: &ArgMatches) -> Option<f64> {
+    match parameter.values {
+        Values::Flag => matches.get_one::<bool>(parameter.name).map(|&flag| f64::from(u8::from(flag))),
+        Values::Choice(choices) => {
+            let word = matches.get_one::<String>(parameter.name)?;
+            choices.iter().position(|choice| choice == word).map(|index| index as f64)
+        }
+        _ => matches.get_one::<f64>(parameter.name).copied(),
+    }
 }
 
 /// Every parameter of any loss, once, and what it means to the losses that have it.
-fn parameters() -> BTreeMap<&'static str, String> {
-    let mut parameters = BTreeMap::<_, String>::new();
+fn parameters() -> BTreeMap<&'static str, (Parameter, String)> {
+    let mut parameters = BTreeMap::<_, (Parameter, String)>::new();
     for loss in AnyLoss::<f64>::list() {
         for parameter in loss.parameters {
-            let text = parameters.entry(parameter.name).or_default();
+            let (_, text) = parameters.entry(parameter.name).or_insert((*parameter, String::new()));
             let semicolon = if text.is_empty() { "" } else { "; " };
             let _ = write!(text, "{semicolon}{}: {}", loss.name, meaning(parameter));
         }
@@ -77,16 +115,13 @@ pub fn add_to(command: Command) -> Command {
     let names = PossibleValuesParser::new(AnyLoss::<f64>::list().map(|loss| loss.name));
     let loss = Arg::new("loss").value_name("LOSS").value_parser(names).hide_possible_values(true);
     let command = command.arg(loss.required(true).index(1).help("One of the losses listed below"));
-    let numbers = parameters().into_iter().map(|(name, meaning)| {
-        let number = Arg::new(name).long(option(name)).value_name("X").value_parser(value_parser!(f64));
-        number.allow_negative_numbers(true).help_heading(HEADING).help(meaning)
-    });
+    let options = parameters().into_values().map(|(parameter, meaning)| argument(&parameter, meaning));
     let flags = VARIANTS.iter().map(|variant| {
         let help = format!("{}: {}", variant.loss, variant.help);
         let flag = Arg::new(variant.flag).long(variant.flag).action(ArgAction::SetTrue);
         flag.help_heading(HEADING).help(help)
     });
-    command.args(numbers).args(flags).after_help(list())
+    command.args(options).args(flags).after_help(list())
 }
 
 /// The list of losses for `--help`: p is the prediction, y the target.
@@ -96,7 +131,14 @@ fn list() -> String {
     for loss in AnyLoss::<f64>::list() {
         let _ = writeln!(text, "  {:width$}{}", loss.name, loss.formula);
         for parameter in loss.parameters {
-            let _ = writeln!(text, "  {:width$}--{} X  {}", "", option(parameter.name), meaning(parameter));
+            let _ = writeln!(
+                text,
+                "  {:width$}--{}{}  {}",
+                "",
+                option(parameter.name),
+                placeholder(parameter),
+                meaning(parameter)
+            );
         }
         for variant in VARIANTS.iter().filter(|variant| variant.loss == loss.name) {
             let _ = writeln!(text, "  {:width$}--{}  {}", "", variant.flag, variant.help);
@@ -124,12 +166,12 @@ pub fn chosen(command: &mut Command, matches: &ArgMatches) -> Result<Choice, cla
         }
     }
     let mut values = BTreeMap::new();
-    for parameter in parameters().into_keys().filter(|parameter| given(parameter)) {
-        match matches.get_one::<f64>(parameter) {
-            Some(&value) if own.iter().any(|own| own.name == parameter) => {
-                values.insert(parameter, value);
+    for name in parameters().into_keys().filter(|name| given(name)) {
+        match own.iter().find(|own| own.name == name).and_then(|own| value(own, matches)) {
+            Some(value) => {
+                values.insert(name, value);
             }
-            _ => foreign.push(option(parameter)),
+            None => foreign.push(option(name)),
         }
     }
     let Some(option) = foreign.first() else {

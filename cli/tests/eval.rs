@@ -233,7 +233,7 @@ fn help_lists_every_loss_and_option() {
     for loss in fused_loss::AnyLoss::<f32>::list() {
         assert!(help.contains(loss.name) && help.contains(loss.formula), "{}", loss.name);
         for parameter in loss.parameters {
-            let option = format!("--{} <X>", parameter.name.replace('_', "-"));
+            let option = format!("\n      --{}", parameter.name.replace('_', "-"));
             assert!(help.contains(&option) && help.contains(parameter.meaning), "{option}");
         }
     }

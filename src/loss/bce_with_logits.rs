@@ -54,7 +54,7 @@ impl<F: Float> Loss<F> for BceWithLogits<F> {
 }
 
 const POS_WEIGHT: Parameter =
-    Parameter::not_negative("pos_weight", 1.0, "factor of the positives");
+    Parameter::new("pos_weight", 1.0, Values::NotNegative, "factor of the positives");
 
 named!(BceWithLogits<F> = "bce-with-logits": "c y ln(1 + e^-x) + (1 - y) ln(1 + e^x), c = pos_weight",
     pos_weight: POS_WEIGHT);

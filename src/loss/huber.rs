@@ -46,7 +46,7 @@ impl<F: Float> Loss<F> for Huber<F> {
 }
 
 const DELTA: Parameter =
-    Parameter::positive("delta", 1.0, "where the quadratic part ends");
+    Parameter::new("delta", 1.0, Values::Positive, "where the quadratic part ends");
 
 named!(Huber<F> = "huber": "(p - y)^2 / 2 where |p - y| <= delta, else delta (|p - y| - delta / 2)",
     delta: DELTA);

@@ -50,7 +50,7 @@ impl<F: Float> Loss<F> for SmoothL1<F> {
 }
 
 const BETA: Parameter =
-    Parameter::not_negative("beta", 1.0, "where the quadratic part ends; 0 gives mae");
+    Parameter::new("beta", 1.0, Values::NotNegative, "where the quadratic part ends; 0 gives mae");
 
 named!(SmoothL1<F> = "smooth-l1": "(p - y)^2 / (2 beta) where |p - y| < beta, else |p - y| - beta / 2",
     beta: BETA);

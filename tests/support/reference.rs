@@ -55,6 +55,13 @@ pub fn truth<R: Real>(
         "huber" => huber(r, parameter("delta")),
         "smooth-l1" => smooth_l1(r, parameter("beta")),
         "bce-with-logits" => bce_with_logits(p, y, parameter("pos_weight"), tiny),
+        "bce" => bce(p, y, parameter("policy"), [parameter("eps"), parameter("1 - eps")]),
+        "categorical-cross-entropy" => categorical_cross_entropy(p, y),
+        "kl-divergence" | "generalized-kl" => {
+            let flag = |name: &str| parameter(name) != R::of(0.0);
+            let flags = [flag("log_target"), flag("pred_probabilities"), name == "generalized-kl"];
+            kl_divergence(p, y, flags, tiny)
+        }
         _ => return None,
     })
 }
@@ -106,6 +113,78 @@ fn bce_with_logits<R: Real>(x: R, y: R, c: R, tiny: R) -> [Truth<R>; 2] {
     }
 }
 
+/// `ends` are eps and 1 - eps, as the format rounds it.
+fn bce<R: Real>(p: R, y: R, policy: R, [low, high]: [R; 2]) -> [Truth<R>; 2] {
+    let (zero, one, least) = (R::of(0.0), R::of(1.0), R::of(-100.0));
+    let (clamp, clip) = (policy == one, policy == R::of(2.0));
+    let clipped = clip && (p < low || p > high);
+    let p = if clip { p.max(low).min(high) } else { p };
+    let part = |weight: R, log: R| match weight {
+        weight if weight == zero => zero,
+        weight if clamp => weight * log.max(least),
+        weight => weight * log,
+    };
+    let slope_of = |weight: R, p: R, log: R| {
+        if clipped || weight == zero || clamp && log < least {
+            zero
+        } else if p == zero {
+            one.times_power(5000)
+        } else {
+            weight / p
+        }
+    };
+    let (hit, miss) = (p.ln(), (-p).ln_1p());
+    let loss = -(part(y, hit) + part(one - y, miss));
+    let (falling, rising) = (slope_of(y, p, hit), slope_of(one - y, one - p, miss));
+    let slope = rising - falling;
+    if y == zero || y == one {
+        [ulps(loss, 2.0), ulps(slope, 2.0)]
+    } else {
+        let size = rising + falling;
+        [ulps(loss, 4.0), Truth { value: slope, bound: 3.0, unit: Unit::Of(size) }]
+    }
+}
+
+fn categorical_cross_entropy<R: Real>(p: R, y: R) -> [Truth<R>; 2] {
+    let (zero, one) = (R::of(0.0), R::of(1.0));
+    match y {
+        y if y == zero => [ulps(zero, 0.0), ulps(zero, 0.0)],
+        y if p == zero => [ulps(-(y * p.ln()), 0.0), ulps(-one.times_power(5000), 0.0)],
+        y => [ulps(-(y * p.ln()), 2.0), ulps(-(y / p), 1.0)],
+    }
+}
+
+fn kl_divergence<R: Real>(x: R, t: R, flags: [bool; 3], tiny: R) -> [Truth<R>; 2] {
+    let [log_target, probabilities, generalized] = flags;
+    let (zero, one) = (R::of(0.0), R::of(1.0));
+    // What is far beyond every format stays a number here.
+    let t = if log_target { t.min(R::of(1e5)) } else { t };
+    let (y, log_y) = if log_target { (t.exp(), t) } else { (t, t.ln()) };
+    let log_p = if probabilities { x.ln() } else { x };
+    let part = |log: R| if y == zero { zero } else { y * log };
+    let (loss, logs) = (part(log_y - log_p), log_y.abs() + log_p.abs());
+    // A probability from a logarithm may be below the normal numbers, and round there.
+    let size = part(logs) + if log_target { tiny * logs } else { zero };
+    // Parts that overflow may meet in anything.
+    let bound = |value: R, size: R| {
+        let fits = size * tiny < one;
+        Truth { value, bound: if fits { 4.0 } else { f64::INFINITY }, unit: Unit::Of(size) }
+    };
+    let slope = match y {
+        y if y == zero => zero,
+        y if probabilities && x == zero => -y.times_power(5000),
+        y if probabilities => -(y / x),
+        y => -y,
+    };
+    if !generalized {
+        return [bound(loss, size), ulps(slope, 1.0)];
+    }
+    let p = if probabilities { x } else { x.min(R::of(1e5)).exp() };
+    let unit = if probabilities { one } else { p };
+    let (loss, size) = (loss + (p - y), size + p + y);
+    [bound(loss, size), bound(slope + unit, unit - slope)]
+}
+
 /// 0 at 0, NaN at NaN.
 fn sign<R: Real>(r: R) -> R {
     let (zero, one) = (R::of(0.0), R::of(1.0));
@@ -135,7 +214,8 @@ pub struct Judgement {
 
 impl Judgement {
     pub fn passes(&self) -> bool {
-        self.errors[0] <= self.bounds[0] && self.errors[1] <= self.bounds[1]
+        let within = |i: usize| self.bounds[i] == f64::INFINITY || self.errors[i] <= self.bounds[i];
+        within(0) && within(1)
     }
 }
 
@@ -161,6 +241,11 @@ impl<F: Tested> Case<F> {
 
     fn truth<R: Real>(&self, pred: F, target: F) -> [Truth<R>; 2] {
         let of = |name: &str| {
+            if name == "1 - eps" {
+                let eps =
+                    self.parameters.iter().find(|(given, _)| *given == "eps").map_or(F::ZERO, |eps| eps.1);
+                return R::of((F::ONE - eps).to_f64());
+            }
             let found = self.parameters.iter().find(|(given, _)| *given == name);
             R::of(found.unwrap_or_else(|| panic!("{} has no parameter {name}", self.name)).1.to_f64())
         };
@@ -180,7 +265,8 @@ impl<F: Tested> Case<F> {
         let nan = is_nan(pred) || is_nan(target);
         // A residual beyond the largest number is infinite, and the loss its limit there.
         let residual = pred - target;
-        let over = pred.finite() && target.finite() && !residual.finite();
+        let of_residual = ["mse", "half-mse", "mae", "huber", "smooth-l1"].contains(&self.name);
+        let over = of_residual && pred.finite() && target.finite() && !residual.finite();
         let (pred, target) = if over { (residual, F::ZERO) } else { (pred, target) };
         let finite = pred.finite() && target.finite();
         let exact = finite.then(|| self.truth::<F::Real>(pred, target));
@@ -238,6 +324,9 @@ fn values(parameter: &str) -> &'static [f64] {
         "delta" => &[1.99, 1.41, 0.3, 1e-3, 1e10],
         "beta" => &[0.0, 1.99, 1.41, 0.3, 1e-3, 1e10],
         "pos_weight" => &[0.0, 0.3, 3.0, 1e3],
+        "policy" => &[2.0, 0.0],
+        "eps" => &[1e-3],
+        "log_target" | "pred_probabilities" => &[1.0],
         _ => &[0.3, 1.99],
     }
 }

@@ -23,7 +23,9 @@ pub trait Real:
     /// self 2^e.
     fn times_power(self, e: i64) -> Self;
     fn exp(self) -> Self;
-    /// ln(1 + self), for self from 0 on.
+    /// ln(self), for self from 0 on; of 0, beyond every number of a format.
+    fn ln(self) -> Self;
+    /// ln(1 + self), for self from -1 on.
     fn ln_1p(self) -> Self;
 
     fn abs(self) -> Self {
@@ -52,6 +54,9 @@ impl Real for f64 {
     }
     fn exp(self) -> f64 {
         libm::exp(self)
+    }
+    fn ln(self) -> f64 {
+        libm::log(self)
     }
     fn ln_1p(self) -> f64 {
         libm::log1p(self)
@@ -195,13 +200,22 @@ impl Real for Wide {
     }
 
     fn ln_1p(self) -> Wide {
-        if self.to_f64() <= 1.0 {
+        if (-0.5..=1.0).contains(&self.to_f64()) {
             return twice_atanh(self / (self + Wide::of(2.0)));
         }
-        let x = self + Wide::of(1.0);
-        let (fraction, n) = if x.high > std::f64::consts::SQRT_2 { (-1, 1) } else { (0, 0) };
-        let (m, n) = (Wide { exponent: fraction, ..x }, x.exponent + n);
+        (self + Wide::of(1.0)).ln()
+    }
+
+    fn ln(self) -> Wide {
         let one = Wide::of(1.0);
+        if self == Wide::ZERO {
+            return -one.times_power(1 << 30);
+        }
+        if (0.6..=1.6).contains(&self.to_f64()) {
+            return twice_atanh((self - one) / (self + one));
+        }
+        let (fraction, n) = if self.high > std::f64::consts::SQRT_2 { (-1, 1) } else { (0, 0) };
+        let (m, n) = (Wide { exponent: fraction, ..self }, self.exponent + n);
         twice_atanh((m - one) / (m + one)) + Wide::of(n as f64) * LN_2
     }
 }

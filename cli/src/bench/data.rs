@@ -93,7 +93,7 @@ impl<F: Float> Lines<F> {
 fn pred<F: Float>(name: &str, domain: Domain<F>, random: &mut Random) -> f64 {
     let logit = 3.0 * random.normal();
     match (name, domain) {
-        ("kl-divergence", Domain::All) => -(-logit).exp().ln_1p(), // the logarithm of a probability
+        ("kl-divergence" | "generalized-kl", Domain::All) => -(-logit).exp().ln_1p(), // the logarithm of a probability
         (_, domain) => inside(domain, 1.0 / (1.0 + (-logit).exp()), logit),
     }
 }
@@ -102,7 +102,7 @@ fn pred<F: Float>(name: &str, domain: Domain<F>, random: &mut Random) -> f64 {
 fn target<F: Float>(name: &str, domain: Domain<F>, random: &mut Random) -> f64 {
     match name {
         "bce" | "bce-with-logits" => random.uniform().round(),
-        "kl-divergence" => random.uniform(),
+        "kl-divergence" | "generalized-kl" => random.uniform(),
         _ => {
             let share = random.uniform();
             inside(domain, share, random.normal())

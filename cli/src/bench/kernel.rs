@@ -2,11 +2,12 @@
 
 use fused_loss::{AnyLoss, Batch, Elementwise, Level, Loss, Total};
 
-use super::REFERENCE;
 use super::data::Arrays;
 use super::exact::ExactSum;
+use super::plain::Plain;
 use super::reference::{self, Libm};
 use super::slices::Slices;
+use super::{REFERENCE, Sum};
 use crate::losses::explain;
 use crate::parallel::spread;
 
@@ -30,6 +31,7 @@ pub struct Kernel<F: Libm> {
     pub name: &'static str,
     pub loss: AnyLoss<F>,
     pub engine: Engine,
+    pub sum: Sum,
     pub threads: usize,
     pub count: usize,
 }
@@ -45,17 +47,25 @@ impl<F: Libm> Kernel<F> {
 
     /// One call: the mean, and the gradient of the mean where there is room for it.
     pub fn call(&self, slices: Slices<'_, F>) -> Result<F, String> {
-        match self.engine {
-            Engine::Level(level) if self.threads == 1 => {
-                batch(self.loss, slices).level(level).mean().map_err(explain)
-            }
-            Engine::Level(level) => self.total(slices, level)?.mean().map_err(explain),
-            Engine::Reference => Ok(self.plain_sum(slices)? / F::from_count(self.count as u64)),
+        match (self.engine, self.sum) {
+            (Engine::Level(level), Sum::Compensated) => self.mean(self.loss, slices, level),
+            (Engine::Level(level), Sum::Plain) => self.mean(Plain(self.loss), slices, level),
+            (Engine::Reference, _) => Ok(self.plain_sum(slices)? / F::from_count(self.count as u64)),
         }
     }
 
-    fn total(&self, slices: Slices<'_, F>, level: Level) -> Result<Total<F>, String> {
-        let (loss, factor) = (self.loss, F::ONE / F::from_count(self.count as u64));
+    fn mean<L: Loss<F> + Sync>(&self, loss: L, slices: Slices<'_, F>, level: Level) -> Result<F, String> {
+        if self.threads == 1 {
+            return batch(loss, slices).level(level).mean().map_err(explain);
+        }
+        self.total(loss, slices, level)?.mean().map_err(explain)
+    }
+
+    fn total<L>(&self, loss: L, slices: Slices<'_, F>, level: Level) -> Result<Total<F>, String>
+    where
+        L: Loss<F> + Sync,
+    {
+        let factor = F::ONE / F::from_count(self.count as u64);
         let part =
             |part: Slices<'_, F>, _| batch(loss, part).scale(factor).level(level).total().map_err(explain);
         spread(slices, Total::<F>::BLOCK, self.threads, part, |mut one, other| {
@@ -89,7 +99,10 @@ impl<F: Libm> Kernel<F> {
                     batch.sum().map_err(explain)?;
                     each.iter().for_each(|value| exact.add(value.to_f64()));
                 }
-                self.total(slices(), level)?.sum()
+                match self.sum {
+                    Sum::Compensated => self.total(self.loss, slices(), level)?.sum(),
+                    Sum::Plain => self.total(Plain(self.loss), slices(), level)?.sum(),
+                }
             }
             Engine::Reference => {
                 reference::pass(self.loss, slices(), F::ONE, |value| exact.add(value.to_f64()));

@@ -2,19 +2,23 @@
 //!
 //! A new loss is one short function here and one line in [`pass`].
 
-use fused_loss::{AnyLoss, BceWithLogits, Float, Huber, SmoothL1};
+use fused_loss::{AnyLoss, BceWithLogits, BinaryCrossEntropy, Float, Huber, Policy, SmoothL1};
 
 use super::slices::Slices;
 
 /// libm in the precision of the data.
 pub trait Libm: Float {
     fn exp(self) -> Self;
+    fn ln(self) -> Self;
     fn ln_1p(self) -> Self;
 }
 
 impl Libm for f32 {
     fn exp(self) -> f32 {
         libm::expf(self)
+    }
+    fn ln(self) -> f32 {
+        libm::logf(self)
     }
     fn ln_1p(self) -> f32 {
         libm::log1pf(self)
@@ -24,6 +28,9 @@ impl Libm for f32 {
 impl Libm for f64 {
     fn exp(self) -> f64 {
         libm::exp(self)
+    }
+    fn ln(self) -> f64 {
+        libm::log(self)
     }
     fn ln_1p(self) -> f64 {
         libm::log1p(self)
@@ -41,6 +48,16 @@ pub fn pass<F: Libm>(loss: AnyLoss<F>, slices: Slices<'_, F>, factor: F, add: im
         AnyLoss::SmoothL1(SmoothL1 { beta }) => each(slices, factor, add, |p, y| smooth_l1(p, y, beta)),
         AnyLoss::BceWithLogits(BceWithLogits { pos_weight }) => {
             each(slices, factor, add, |x, y| bce_with_logits(x, y, pos_weight));
+        }
+        AnyLoss::BinaryCrossEntropy(BinaryCrossEntropy { policy: Policy::Clamp }) => {
+            each(slices, factor, add, bce);
+        }
+        AnyLoss::CategoricalCrossEntropy(_) => each(slices, factor, add, categorical_cross_entropy),
+        AnyLoss::KlDivergence(kl) if !kl.log_target && !kl.pred_probabilities => {
+            each(slices, factor, add, kl_divergence);
+        }
+        AnyLoss::GeneralizedKl(kl) if !kl.log_target && !kl.pred_probabilities => {
+            each(slices, factor, add, generalized_kl);
         }
         _ => return None,
     }
@@ -109,6 +126,33 @@ fn bce_with_logits<F: Libm>(x: F, y: F, c: F) -> (F, F) {
     let (positive, negative) = (c * y, F::ONE - y);
     let loss = positive * (softplus - x) + negative * softplus;
     (loss, negative * sigmoid - positive * (F::ONE - sigmoid))
+}
+
+fn bce<F: Libm>(p: F, y: F) -> (F, F) {
+    let least = F::from_f64(-100.0);
+    let part = |weight: F, p: F, log: F| match weight == F::ZERO {
+        true => (F::ZERO, F::ZERO),
+        false if log < least => (weight * least, F::ZERO),
+        false => (weight * log, weight / p),
+    };
+    let (hit, falling) = part(y, p, p.ln());
+    let (miss, rising) = part(F::ONE - y, F::ONE - p, (-p).ln_1p());
+    (-(hit + miss), rising - falling)
+}
+
+fn categorical_cross_entropy<F: Libm>(p: F, y: F) -> (F, F) {
+    if y == F::ZERO { (F::ZERO, F::ZERO) } else { (-(y * p.ln()), -(y / p)) }
+}
+
+fn kl_divergence<F: Libm>(log_p: F, y: F) -> (F, F) {
+    let loss = if y == F::ZERO { F::ZERO } else { y * (y.ln() - log_p) };
+    (loss, -y)
+}
+
+fn generalized_kl<F: Libm>(log_p: F, y: F) -> (F, F) {
+    let (loss, slope) = kl_divergence(log_p, y);
+    let p = log_p.exp();
+    (loss + (p - y), p + slope)
 }
 
 /// 0 at 0, NaN at NaN.
