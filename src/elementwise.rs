@@ -56,21 +56,14 @@ impl<F: Float> Job<'_, F> {
         level: Level,
         range: Range<usize>,
     ) -> Result<HighLow<F>, Error<F>> {
-        let block = Job {
-            pred: self.pred.get(range.clone()).unwrap_or_default(),
-            target: self.target.get(range.clone()).unwrap_or_default(),
-            weights: self.weights.get(range.clone()).unwrap_or_default(),
-            grad: self.grad.get_mut(range.clone()).unwrap_or_default(),
-            each: self.each.get_mut(range.clone()).unwrap_or_default(),
-            ..*self
-        };
-        let sum = loss.visit(Run { block, level });
         // The bad element is in the register that the kernel stopped at, and nothing there has been written.
-        sum.map_err(|at| {
-            let pred = if self.pred.is_empty() { &*self.grad } else { self.pred };
-            let bad = first_bad(loss, pred, self.target, self.weights, range.start + at);
-            bad.unwrap_or(Error::Empty)
-        })
+        loss.visit(Run { job: self, range, level }).map_err(|at| self.bad(loss, at))
+    }
+
+    #[cold]
+    fn bad<L: Loss<F>>(&self, loss: L, from: usize) -> Error<F> {
+        let pred = if self.pred.is_empty() { &*self.grad } else { self.pred };
+        first_bad(loss, pred, self.target, self.weights, from).unwrap_or(Error::Empty)
     }
 }
 
@@ -101,39 +94,47 @@ pub fn first_bad<F: Float, L: Loss<F>>(
 }
 
 /// Enters the kernel once the loss is known.
-struct Run<'a, F> {
-    block: Job<'a, F>,
+struct Run<'j, 'a, F> {
+    job: &'j mut Job<'a, F>,
+    range: Range<usize>,
     level: Level,
 }
 
-impl<F: Float> Visitor<F> for Run<'_, F> {
+impl<F: Float> Visitor<F> for Run<'_, '_, F> {
     type Output = Result<HighLow<F>, usize>;
     #[inline]
     fn visit<L: Loss<F>>(self, loss: L) -> Self::Output {
-        let Run { block, level } = self;
-        if block.grad.is_empty() {
-            level.run(Block::<F, L, false> { block, loss })
+        let Run { job, range, level } = self;
+        if job.grad.is_empty() {
+            level.run(Block::<F, L, false> { job, range, loss })
         } else {
-            level.run(Block::<F, L, true> { block, loss })
+            level.run(Block::<F, L, true> { job, range, loss })
         }
     }
 }
 
 /// One block with one loss. There is a copy for each loss, precision, level, and value or value and gradient; the
 /// rarer options are branches, a register each.
-struct Block<'a, F, L, const GRAD: bool> {
-    block: Job<'a, F>,
+struct Block<'j, 'a, F, L, const GRAD: bool> {
+    job: &'j mut Job<'a, F>,
+    range: Range<usize>,
     loss: L,
 }
 
-impl<F: Float, L: Loss<F>, const GRAD: bool> Kernel<F> for Block<'_, F, L, GRAD> {
+impl<F: Float, L: Loss<F>, const GRAD: bool> Kernel<F> for Block<'_, '_, F, L, GRAD> {
     /// On a bad value, the index that its register begins at.
     type Output = Result<HighLow<F>, usize>;
 
     #[inline(always)]
     fn run<V: Lanes<Elem = F>, const WIDTH: usize, const PARTS: usize>(self, zero: V) -> Self::Output {
-        let Block { block, loss } = self;
-        let Job { pred, target, weights, grad, each, add, factor, lift } = block;
+        let Block { job, range, loss } = self;
+        let start = range.start;
+        let pred = job.pred.get(range.clone()).unwrap_or_default();
+        let target = job.target.get(range.clone()).unwrap_or_default();
+        let weights = job.weights.get(range.clone()).unwrap_or_default();
+        let grad = if GRAD { job.grad.get_mut(range.clone()).unwrap_or_default() } else { &mut [] };
+        let each = job.each.get_mut(range).unwrap_or_default();
+        let Job { add, factor, lift, .. } = *job;
         let in_place = GRAD && pred.is_empty();
         let count = target.len();
         let mut sums = [LaneSum::new(zero); PARTS];
@@ -158,7 +159,7 @@ impl<F: Float, L: Loss<F>, const GRAD: bool> Kernel<F> for Block<'_, F, L, GRAD>
                     let target = zero.load(&target[lanes.clone()]);
                     let (value, slope) = loss.at(pred, target);
                     if wrong(loss, pred, target).is_some_and(|wrong| wrong.any()) {
-                        return Err(row * WIDTH + lanes.start);
+                        return Err(start + row * WIDTH + lanes.start);
                     }
                     sum.add(value, L::COMPENSATED);
                     if let Some(grad) = &mut grad {
@@ -175,13 +176,14 @@ impl<F: Float, L: Loss<F>, const GRAD: bool> Kernel<F> for Block<'_, F, L, GRAD>
             let whole = count - row >= WIDTH;
             for (part, sum) in sums.iter_mut().enumerate() {
                 let at = row + part * V::LANES;
-                let preds = zero.part(if in_place { &*grad } else { pred }, at, whole);
-                let targets = zero.part(target, at, whole);
+                let lanes = at.min(count)..count.min(at + V::LANES);
+                let preds = zero.part(if in_place { &*grad } else { pred }, &lanes);
+                let targets = zero.part(target, &lanes);
                 let (mut value, mut slope) = loss.at(preds, targets);
                 let mut wrong = wrong(loss, preds, targets);
                 let mut factor = zero.splat(factor);
                 if !weights.is_empty() {
-                    let weight = zero.part(weights, at, whole);
+                    let weight = zero.part(weights, &lanes);
                     let masked = weight.eq(zero);
                     let infinite = !weight.abs().le(zero.splat(F::MAX));
                     wrong = Some(wrong.map_or(infinite, |wrong| (wrong & !masked) | infinite));
@@ -191,23 +193,23 @@ impl<F: Float, L: Loss<F>, const GRAD: bool> Kernel<F> for Block<'_, F, L, GRAD>
                     factor = weight * zero.splat(lift) * factor;
                 }
                 if !whole {
-                    let live = zero.first(count.saturating_sub(at));
+                    let live = zero.first(lanes.len());
                     value = live.select(value, zero);
                     wrong = wrong.map(|wrong| wrong & live);
                 }
                 if wrong.is_some_and(|wrong| wrong.any()) {
-                    return Err(at);
+                    return Err(start + at);
                 }
                 sum.add(value, L::COMPENSATED);
                 if GRAD {
                     slope = slope * factor;
                     if add {
-                        slope = zero.part(grad, at, whole) + slope;
+                        slope = zero.part(grad, &lanes) + slope;
                     }
-                    slope.put(grad, at, whole);
+                    slope.put(grad, &lanes);
                 }
                 if !each.is_empty() {
-                    value.put(each, at, whole);
+                    value.put(each, &lanes);
                 }
             }
         }
@@ -235,20 +237,20 @@ fn wrong<V: Lanes, L: Loss<V::Elem>>(loss: L, pred: V, target: V) -> Option<V::M
     }
 }
 
-/// The lanes of a slice from index `at` on: all of them, or, in a row that is not whole, those that there are.
+/// The lanes of a register, of which there may be fewer than it has.
 trait Parts: Lanes {
     #[inline(always)]
-    fn part(self, slice: &[Self::Elem], at: usize, whole: bool) -> Self {
-        match slice.get(at..at + Self::LANES) {
-            Some(lanes) if whole => self.load(lanes),
-            _ => self.load_first(slice.get(at..).unwrap_or_default()),
+    fn part(self, slice: &[Self::Elem], lanes: &Range<usize>) -> Self {
+        match slice.get(lanes.clone()) {
+            Some(part) if part.len() == Self::LANES => self.load(part),
+            part => self.load_first(part.unwrap_or_default()),
         }
     }
     #[inline(always)]
-    fn put(self, slice: &mut [Self::Elem], at: usize, whole: bool) {
-        match slice.get_mut(at..at + Self::LANES) {
-            Some(lanes) if whole => self.store(lanes),
-            _ => self.store_first(slice.get_mut(at..).unwrap_or_default()),
+    fn put(self, slice: &mut [Self::Elem], lanes: &Range<usize>) {
+        match slice.get_mut(lanes.clone()) {
+            Some(part) if part.len() == Self::LANES => self.store(part),
+            part => self.store_first(part.unwrap_or_default()),
         }
     }
 }
