@@ -1,10 +1,11 @@
 //! The call: a loss, its slices and its options, ended by the reduction.
 
 use crate::dispatch::Level;
-use crate::elementwise::{Job, first_bad};
+use crate::elementwise::sum;
 use crate::error::Error;
 use crate::float::Float;
-use crate::lanes::{Lanes, Scalar};
+use crate::job::{Job, Targets};
+use crate::lanes::Scalar;
 use crate::loss::Loss;
 use crate::sum::HighLow;
 use crate::total::{Exact, Total, divisor};
@@ -77,10 +78,10 @@ impl<F: Float, L: Loss<F>> Elementwise<F> for L {}
 /// assert_eq!((mean, grad, losses), (Ok(2.0), [2.0; 3], [1.0, 2.0, 3.0]));
 /// ```
 #[must_use = "a batch runs when it is ended, by `mean` for one"]
-pub struct Batch<'a, L, F> {
+pub struct Batch<'a, L, F, T = &'a [F]> {
     loss: L,
     pred: Pred<'a, F>,
-    target: &'a [F],
+    target: T,
     weights: Option<&'a [F]>,
     grad: Option<&'a mut [F]>,
     add: bool,
@@ -89,13 +90,14 @@ pub struct Batch<'a, L, F> {
     level: Option<Level>,
 }
 
-enum Pred<'a, F> {
+/// Where predictions are read from.
+pub enum Pred<'a, F> {
     Apart(&'a [F]),
     InPlace(&'a mut [F]),
 }
 
-impl<'a, L: Loss<F>, F: Float> Batch<'a, L, F> {
-    fn new(loss: L, pred: Pred<'a, F>, target: &'a [F]) -> Self {
+impl<'a, L: Loss<F>, F: Float, T: Targets<L, F>> Batch<'a, L, F, T> {
+    pub(crate) fn new(loss: L, pred: Pred<'a, F>, target: T) -> Self {
         let (weights, grad, each, level) = (None, None, None, None);
         Batch { loss, pred, target, weights, grad, add: false, each, scale: F::ONE, level }
     }
@@ -209,7 +211,7 @@ impl<'a, L: Loss<F>, F: Float> Batch<'a, L, F> {
     /// ```
     pub fn mean(self) -> Result<F, Error<F>> {
         self.check_shape()?;
-        let count = self.target.len();
+        let count = self.count();
         self.mean_over(count)
     }
 
@@ -243,7 +245,7 @@ impl<'a, L: Loss<F>, F: Float> Batch<'a, L, F> {
     pub fn weighted_mean(self) -> Result<F, Error<F>> {
         self.check_shape()?;
         let weights = self.weights.ok_or(Error::NoWeights)?;
-        let sum = weight_sum(weights, self.chosen_level(), None)?;
+        let sum = sum(weights, self.chosen_level(), None)?;
         if !sum.high.finite() {
             self.check_values()?; // names the weight that is not
         }
@@ -266,10 +268,10 @@ impl<'a, L: Loss<F>, F: Float> Batch<'a, L, F> {
     /// ```
     pub fn total(self) -> Result<Total<F>, Error<F>> {
         self.check_shape()?;
-        let mut total = Total { count: self.target.len() as u64, ..Total::default() };
+        let mut total = Total { count: self.count() as u64, ..Total::default() };
         match self.weights {
             Some(weights) => {
-                weight_sum(weights, self.chosen_level(), Some(&mut total.weight))?;
+                sum(weights, self.chosen_level(), Some(&mut total.weight))?;
             }
             None => total.weight.add_count(total.count),
         }
@@ -301,16 +303,25 @@ impl<'a, L: Loss<F>, F: Float> Batch<'a, L, F> {
         }
     }
 
+    /// How many losses there are.
+    fn count(&self) -> usize {
+        self.target.count(self.pred().len())
+    }
+
     fn check_shape(&self) -> Result<(), Error<F>> {
-        let expected = self.pred().len();
+        let elements = self.pred().len();
+        self.target.check_lengths(elements)?;
+        let losses = self.target.count(elements);
         let lengths = [
-            ("target", Some(self.target.len())),
-            ("weights", self.weights.map(<[F]>::len)),
-            ("gradient", self.grad.as_deref().map(<[F]>::len)),
-            ("losses", self.each.as_deref().map(<[F]>::len)),
+            ("weights", losses, self.weights.map(<[F]>::len)),
+            ("gradient", elements, self.grad.as_deref().map(<[F]>::len)),
+            ("losses", losses, self.each.as_deref().map(<[F]>::len)),
         ];
-        for (what, length) in lengths {
+        for (what, expected, length) in lengths {
             match length {
+                Some(found) if found != expected && T::ROWS && what != "gradient" => {
+                    return Err(Error::Rows { what, expected, found });
+                }
                 Some(found) if found != expected => {
                     return Err(Error::Length { what, expected, found });
                 }
@@ -320,12 +331,13 @@ impl<'a, L: Loss<F>, F: Float> Batch<'a, L, F> {
         if !self.scale.finite() {
             return Err(Error::Parameter { name: "scale", value: self.scale, domain: "finite" });
         }
-        self.loss.check()
+        self.loss.check()?;
+        self.target.check_labels(self.weights.unwrap_or_default())
     }
 
     fn check_values(&self) -> Result<(), Error<F>> {
-        first_bad(self.loss, self.pred(), self.target, self.weights.unwrap_or_default(), 0)
-            .map_or(Ok(()), Err)
+        let bad = self.target.first_bad(self.loss, self.pred(), self.weights.unwrap_or_default());
+        bad.map_or(Ok(()), Err)
     }
 
     fn run(self, factor: F, lift: F, total: Option<&mut Exact<F>>) -> Result<HighLow<F>, Error<F>> {
@@ -345,31 +357,6 @@ impl<'a, L: Loss<F>, F: Float> Batch<'a, L, F> {
             factor,
             lift,
         };
-        job.run(self.loss, level, total)
-    }
-}
-
-/// The sum of weights: the fused loop over a loss that is its prediction.
-fn weight_sum<F: Float>(
-    weights: &[F],
-    level: Level,
-    total: Option<&mut Exact<F>>,
-) -> Result<HighLow<F>, Error<F>> {
-    let (grad, each, factor) = (Default::default(), Default::default(), F::ONE);
-    let job =
-        Job { pred: weights, target: weights, weights: &[], grad, each, add: false, factor, lift: F::ONE };
-    job.run(Identity, level, total)
-}
-
-#[derive(Clone, Copy)]
-struct Identity;
-
-impl<F: Float> Loss<F> for Identity {
-    #[inline(always)]
-    fn at<V: Lanes<Elem = F>>(self, pred: V, _: V) -> (V, V) {
-        (pred, pred)
-    }
-    fn definition(self, pred: f64, _: f64) -> f64 {
-        pred
+        T::run(job, self.loss, level, total)
     }
 }

@@ -8,26 +8,11 @@ use core::ops::Range;
 use crate::dispatch::{Kernel, Level};
 use crate::error::Error;
 use crate::float::Float;
+use crate::job::{Job, Targets};
 use crate::lanes::{Lanes, Mask};
 use crate::loss::{Loss, Visitor};
 use crate::sum::{HighLow, LaneSum, fold};
 use crate::total::{Exact, Total};
-
-/// The slices of one call, or of one block. Those that are not asked for are empty; the others are of one length.
-pub struct Job<'a, F> {
-    /// Empty where the gradient goes in place: `grad` holds the predictions then.
-    pub pred: &'a [F],
-    pub target: &'a [F],
-    pub weights: &'a [F],
-    pub grad: &'a mut [F],
-    pub each: &'a mut [F],
-    /// Whether the gradient is added to what `grad` holds.
-    pub add: bool,
-    /// What the gradient is multiplied by.
-    pub factor: F,
-    /// What the weights are multiplied by before that: a power of two, for sums of weights whose reciprocal overflows.
-    pub lift: F,
-}
 
 impl<F: Float> Job<'_, F> {
     /// The sum of the losses, as a pair. It is added to `total`, where there is one.
@@ -91,6 +76,61 @@ pub fn first_bad<F: Float, L: Loss<F>>(
         }
     }
     None
+}
+
+impl<F: Float, L: Loss<F>> Targets<L, F> for &[F] {
+    const ROWS: bool = false;
+
+    #[inline]
+    fn count(self, pred: usize) -> usize {
+        pred
+    }
+
+    #[inline]
+    fn check_lengths(self, expected: usize) -> Result<(), Error<F>> {
+        let (what, found) = ("target", self.len());
+        if found == expected { Ok(()) } else { Err(Error::Length { what, expected, found }) }
+    }
+
+    #[inline]
+    fn check_labels(self, _: &[F]) -> Result<(), Error<F>> {
+        Ok(())
+    }
+
+    fn first_bad(self, loss: L, pred: &[F], weights: &[F]) -> Option<Error<F>> {
+        first_bad(loss, pred, self, weights, 0)
+    }
+
+    fn run(
+        job: Job<'_, F, Self>,
+        loss: L,
+        level: Level,
+        total: Option<&mut Exact<F>>,
+    ) -> Result<HighLow<F>, Error<F>> {
+        job.run(loss, level, total)
+    }
+}
+
+/// The sum of numbers: the fused loop over a loss that is its prediction.
+pub fn sum<F: Float>(
+    numbers: &[F],
+    level: Level,
+    total: Option<&mut Exact<F>>,
+) -> Result<HighLow<F>, Error<F>> {
+    Job::of(numbers, numbers).run(Identity, level, total)
+}
+
+#[derive(Clone, Copy)]
+struct Identity;
+
+impl<F: Float> Loss<F> for Identity {
+    #[inline(always)]
+    fn at<V: Lanes<Elem = F>>(self, pred: V, _: V) -> (V, V) {
+        (pred, pred)
+    }
+    fn definition(self, pred: f64, _: f64) -> f64 {
+        pred
+    }
 }
 
 /// Enters the kernel once the loss is known.

@@ -26,6 +26,31 @@ pub enum Error<F> {
         /// Its own length.
         found: usize,
     },
+    /// Predictions that are no whole rows of so many classes.
+    Classes {
+        /// How many predictions.
+        pred: usize,
+        /// How many classes a row should have.
+        classes: usize,
+    },
+    /// A slice is not as long as there are rows.
+    Rows {
+        /// Which slice.
+        what: &'static str,
+        /// The number of rows.
+        expected: usize,
+        /// Its own length.
+        found: usize,
+    },
+    /// A label names no class.
+    Label {
+        /// Its index.
+        index: usize,
+        /// Its value.
+        value: i128,
+        /// How many classes there are.
+        classes: usize,
+    },
     /// A mean over nothing: no elements, a count of 0, or weights whose sum is 0.
     Empty,
     /// A weighted mean without weights.
@@ -76,12 +101,28 @@ impl<F> Error<F> {
     /// assert_eq!(error.shifted(100), Error::Weight { index: 103, value: f32::INFINITY });
     /// ```
     pub fn shifted(mut self, base: usize) -> Self {
-        if let Error::Pred { index, .. } | Error::Target { index, .. } | Error::Weight { index, .. } =
-            &mut self
+        if let Error::Pred { index, .. }
+        | Error::Target { index, .. }
+        | Error::Weight { index, .. }
+        | Error::Label { index, .. } = &mut self
         {
             *index += base;
         }
         self
+    }
+
+    /// The same error, counted from `rows` rows earlier: for callers who split rows of classes.
+    ///
+    /// ```
+    /// use fused_loss::Error;
+    /// let error = Error::Pred { index: 3, value: 1.5 };
+    /// assert_eq!(error.shifted_rows(100, 10), Error::Pred { index: 1003, value: 1.5 });
+    /// ```
+    pub fn shifted_rows(self, rows: usize, classes: usize) -> Self {
+        match self {
+            Error::Pred { .. } | Error::Target { .. } => self.shifted(rows * classes),
+            of_row => of_row.shifted(rows),
+        }
     }
 }
 
@@ -90,6 +131,18 @@ impl<F: Float> fmt::Display for Error<F> {
         match *self {
             Error::Length { what, expected, found } => {
                 write!(out, "{what} has {found} elements where pred has {expected}")
+            }
+            Error::Classes { pred, classes } => {
+                write!(out, "pred has {pred} elements, which are no rows of {classes} classes")
+            }
+            Error::Rows { what, expected, found } => {
+                write!(out, "{what} has {found} elements where pred has {expected} rows")
+            }
+            Error::Label { index, value, classes } => {
+                write!(
+                    out,
+                    "labels[{index}] is {value}, which is none of the {classes} classes, counted from 0"
+                )
             }
             Error::Empty => out.write_str("mean of nothing: no element takes part, or the weights sum to 0"),
             Error::NoWeights => out.write_str("a weighted mean needs weights"),

@@ -12,7 +12,8 @@
 //!
 //! - Losses: [`Mse`], [`HalfMse`], [`Mae`], [`Huber`], [`SmoothL1`], [`BinaryCrossEntropy`], [`BceWithLogits`],
 //!   [`CategoricalCrossEntropy`], [`KlDivergence`]; [`AnyLoss`] is one of them, chosen at run time.
-//! - A call: [`Elementwise::batch`] and the options and reductions of [`Batch`]. [`Total`] merges parts exactly.
+//! - A call: [`Elementwise::batch`], or over rows of classes [`Rowwise::rows`], and the options and reductions of
+//!   [`Batch`]. [`Total`] merges parts exactly.
 //! - Levels of the CPU and the class of their bits: [`Level`], [`Rounding`].
 //! - A loss of your own: [`Loss`] over [`Lanes`], with the functions of [`math`].
 //!
@@ -31,11 +32,15 @@ mod dispatch;
 mod elementwise;
 mod error;
 mod float;
+mod job;
+mod labels;
 mod lanes;
 mod loss;
 pub mod math;
 mod parameter;
 mod policy;
+mod rows;
+mod rowwise;
 mod sum;
 mod total;
 
@@ -43,10 +48,12 @@ pub use batch::{Batch, Elementwise};
 pub use dispatch::{Level, Rounding};
 pub use error::Error;
 pub use float::Float;
+pub use labels::Label;
 pub use lanes::{Lanes, Mask};
 pub use loss::*;
 pub use parameter::{Parameter, Values};
 pub use policy::Policy;
+pub use rows::{Rows, Rowwise};
 pub use total::Total;
 
 /// Runs the example of the README.

@@ -111,6 +111,17 @@ fn two_sum<F: Float>(a: F, b: F) -> HighLow<F> {
     HighLow { high, low: (a - (high - of_b)) + (b - of_b) }
 }
 
+/// The sum of a few numbers one after the other, rounded once.
+pub fn sum_in_order<F: Float>(numbers: &[F]) -> F {
+    let (mut sum, mut error) = (F::ZERO, F::ZERO);
+    for &number in numbers {
+        let both = two_sum(sum, number);
+        (sum, error) = (both.high, error + both.low);
+    }
+    // As in `fold`.
+    if sum.finite() && error.finite() { sum + error } else { sum }
+}
+
 impl<F: Float> HighLow<F> {
     /// A count, exactly: no count of elements needs more than two significands.
     pub fn of_count(count: u64) -> Self {

@@ -38,7 +38,7 @@ const NAN: u8 = 4;
 /// The exact sum of numbers (Neal 2015, "Fast exact summation using small and large superaccumulators", with full
 /// carries): integers only, so adding is associative and commutative to the last bit.
 #[derive(Clone, Copy, PartialEq, Debug)]
-pub(crate) struct Exact<F: Float> {
+pub struct Exact<F: Float> {
     limbs: F::Limbs,
     seen: u8,
 }
@@ -197,6 +197,9 @@ pub struct Total<F: Float> {
     pub(crate) count: u64,
 }
 
+/// [`Total::ROWS`], which is the same in both precisions.
+pub const ROWS: usize = 32;
+
 /// Magic, version, bits of the format, what each sum has seen, two of nothing, the count.
 const HEADER: usize = 16;
 const MAGIC: [u8; 3] = *b"FLT";
@@ -211,6 +214,9 @@ impl<F: Float> Default for Total<F> {
 impl<F: Float> Total<F> {
     /// Elements of a block: split a batch at multiples of this to keep its bits.
     pub const BLOCK: usize = 16_384;
+
+    /// Rows of a group: split rows of classes at multiples of this to keep their bits.
+    pub const ROWS: usize = ROWS;
 
     /// Adds another total, exactly.
     ///

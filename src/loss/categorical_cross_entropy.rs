@@ -8,13 +8,13 @@ use crate::math::ln;
 /// loss = -y ln p        slope = -y / p
 /// ```
 ///
-/// [`batch`](Elementwise::batch) adds up all terms, which is the plain formula -sum y ln p. [`rows`](Elementwise::rows)
-/// knows rows of classes: it takes labels too, and a row's loss is the sum of its terms; PyTorch's `nll_loss` of ln p.
+/// [`batch`](crate::Elementwise::batch) adds up all terms, which is the plain formula -sum y ln p. [`rows`](crate::Rowwise)
+/// knows rows of classes: it takes labels too, and a row's loss is the sum of its terms: PyTorch's `nll_loss` of ln p.
 /// Pred and target: 0 to 1, else `Err`; rows need not sum to 1. A NaN pred gives NaN; p = 0 under y > 0 an infinite loss
 /// and slope. Within 2 ULP. Where there are logits, p itself has been rounded.
 ///
 /// ```
-/// use fused_loss::{CategoricalCrossEntropy, Elementwise};
+/// use fused_loss::{CategoricalCrossEntropy, Rowwise};
 /// let (mut grad, p) = ([0.0_f32; 4], [0.5, 0.5, 1.0, 0.0]);
 /// let mean = CategoricalCrossEntropy.rows(&p, 2).labels(&[1_u8, 0]).gradient(&mut grad).mean();
 /// assert_eq!((mean, grad), (Ok(0.34657359), [0.0, -1.0, -0.5, 0.0]));

@@ -1,0 +1,55 @@
+//! What a call hands to a loop.
+
+use crate::dispatch::Level;
+use crate::error::Error;
+use crate::float::Float;
+use crate::sum::HighLow;
+use crate::total::Exact;
+
+/// The slices of one call, or of a part of it. Those that are not asked for are empty.
+pub struct Job<'a, F, T = &'a [F]> {
+    /// Empty where the gradient goes in place: `grad` holds the predictions then.
+    pub pred: &'a [F],
+    pub target: T,
+    /// As many as there are losses.
+    pub weights: &'a [F],
+    /// As long as the predictions.
+    pub grad: &'a mut [F],
+    /// As many as there are losses.
+    pub each: &'a mut [F],
+    /// Whether the gradient is added to what `grad` holds.
+    pub add: bool,
+    /// What the gradient is multiplied by.
+    pub factor: F,
+    /// What the weights are multiplied by before that: a power of two, for sums of weights whose reciprocal overflows.
+    pub lift: F,
+}
+
+impl<'a, F: Float, T> Job<'a, F, T> {
+    /// Nothing but predictions and targets.
+    pub fn of(pred: &'a [F], target: T) -> Self {
+        let (weights, grad, each) = Default::default();
+        Job { pred, target, weights, grad, each, add: false, factor: F::ONE, lift: F::ONE }
+    }
+}
+
+/// What predictions are compared with, and the loop that does it: an element each, or rows of classes.
+pub trait Targets<L, F: Float>: Copy {
+    /// Whether weights and losses belong to rows.
+    const ROWS: bool;
+    /// How many losses so many predictions have: what a mean divides by.
+    fn count(self, pred: usize) -> usize;
+    /// Whether the lengths fit so many predictions.
+    fn check_lengths(self, pred: usize) -> Result<(), Error<F>>;
+    /// Whether the labels are classes; those of weight 0 are not looked at.
+    fn check_labels(self, weights: &[F]) -> Result<(), Error<F>>;
+    /// The first bad value.
+    fn first_bad(self, loss: L, pred: &[F], weights: &[F]) -> Option<Error<F>>;
+    /// The sum of the losses, as a pair. It is added to `total`, where there is one.
+    fn run(
+        job: Job<'_, F, Self>,
+        loss: L,
+        level: Level,
+        total: Option<&mut Exact<F>>,
+    ) -> Result<HighLow<F>, Error<F>>;
+}

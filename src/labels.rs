@@ -1,0 +1,65 @@
+//! Class labels, of any integer type.
+
+use crate::error::Error;
+use crate::float::Float;
+
+/// An integer that can name a class: `u8`, `u16`, `u32`, `u64`, `i32` or `i64`.
+///
+/// ```
+/// fn count<T: fused_loss::Label>(labels: &[T]) -> usize {
+///     labels.len()
+/// }
+/// assert_eq!(count(&[0_u8, 2]) + count(&[1_i64]), 3);
+/// ```
+pub trait Label: Copy + sealed::Label {}
+
+mod sealed {
+    /// Keeps [`super::Label`] ours, so that one kernel serves all types.
+    pub trait Label: Sized {
+        fn wrap(labels: &[Self]) -> super::Labels<'_>;
+    }
+}
+
+macro_rules! labels {
+    ($($integer:ident: $name:ident),*) => {
+        /// Labels of one of the types.
+        #[derive(Clone, Copy)]
+        pub enum Labels<'a> {
+            $($name(&'a [$integer]),)*
+        }
+
+        $(impl Label for $integer {}
+        impl sealed::Label for $integer {
+            fn wrap(labels: &[$integer]) -> Labels<'_> {
+                Labels::$name(labels)
+            }
+        })*
+
+        impl Labels<'_> {
+            pub fn len(self) -> usize {
+                match self { $(Labels::$name(labels) => labels.len(),)* }
+            }
+
+            /// The label of a row, which there is.
+            fn get(self, row: usize) -> Option<i128> {
+                match self { $(Labels::$name(labels) => labels.get(row).map(|&label| label.into()),)* }
+            }
+        }
+    };
+}
+labels!(u8: U8, u16: U16, u32: U32, u64: U64, i32: I32, i64: I64);
+
+impl<'a> Labels<'a> {
+    pub fn of<T: Label>(labels: &'a [T]) -> Self {
+        T::wrap(labels)
+    }
+
+    /// The class of a row, below `classes`.
+    pub fn class<F: Float>(self, index: usize, classes: usize) -> Result<usize, Error<F>> {
+        let value = self.get(index).unwrap_or(-1);
+        match usize::try_from(value) {
+            Ok(class) if class < classes => Ok(class),
+            _ => Err(Error::Label { index, value, classes }),
+        }
+    }
+}
