@@ -48,6 +48,8 @@ pub use batch::{Batch, Elementwise};
 pub use dispatch::{Level, Rounding};
 pub use error::Error;
 pub use float::Float;
+#[doc(hidden)]
+pub use job::Targets;
 pub use labels::Label;
 pub use lanes::{Lanes, Mask};
 pub use loss::*;

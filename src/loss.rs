@@ -135,6 +135,8 @@ pub trait Named<F: Float>: Loss<F> {
     const NAME: &'static str;
     /// The formula, as the README shows it.
     const FORMULA: &'static str;
+    /// Whether it is a loss of rows of classes.
+    const ROWS: bool;
     /// Its parameters, in the order of `with`.
     const PARAMETERS: &'static [Parameter];
     /// The loss with these parameters.
@@ -143,11 +145,14 @@ pub trait Named<F: Float>: Loss<F> {
 
 /// Names a loss of the list: `Type = "name": "formula"`, then a field and its [`Parameter`] each.
 macro_rules! named {
+    (@rows) => { false };
+    (@rows rows) => { true };
     // A field made of several parameters by a function; such a loss has no default.
     ($name:ident<F> = $text:literal: $formula:literal, $field:ident by $with:path: $($parameter:path),*) => {
         impl<F: crate::Float> crate::loss::Named<F> for $name<F> {
             const NAME: &'static str = $text;
             const FORMULA: &'static str = $formula;
+            const ROWS: bool = false;
             const PARAMETERS: &'static [crate::Parameter] = &[$($parameter),*];
 
             fn with(parameter: impl Fn(&crate::Parameter) -> F) -> Self {
@@ -155,10 +160,11 @@ macro_rules! named {
             }
         }
     };
-    ($name:ident $(<$f:ident>)? = $text:literal: $formula:literal $(, $field:ident: $parameter:expr)*) => {
+    ($name:ident $(<$f:ident>)? = $text:literal $(of $rows:ident)?: $formula:literal $(, $field:ident: $parameter:expr)*) => {
         impl<F: crate::Float> crate::loss::Named<F> for $name $(<$f>)? {
             const NAME: &'static str = $text;
             const FORMULA: &'static str = $formula;
+            const ROWS: bool = named!(@rows $($rows)?);
             const PARAMETERS: &'static [crate::Parameter] = &[$($parameter),*];
 
             fn with(_parameter: impl Fn(&crate::Parameter) -> F) -> Self {
@@ -188,6 +194,8 @@ pub struct Entry {
     pub name: &'static str,
     /// Its formula.
     pub formula: &'static str,
+    /// Whether it is a loss of rows of classes: its mean is that over rows, as PyTorch has it.
+    pub rows: bool,
     /// Its parameters.
     pub parameters: &'static [Parameter],
 }
@@ -220,6 +228,7 @@ macro_rules! losses {
                 [$(Entry {
                     name: <$name $(<$f>)? as Named<F>>::NAME,
                     formula: <$name $(<$f>)? as Named<F>>::FORMULA,
+                    rows: <$name $(<$f>)? as Named<F>>::ROWS,
                     parameters: <$name $(<$f>)? as Named<F>>::PARAMETERS,
                 },)*].into_iter()
             }

@@ -12,7 +12,7 @@ use crate::losses::{Choice, explain};
 use crate::machine::Machine;
 use crate::npy::{self, Dtype, Npy, shape_text};
 use crate::output::{self, Output};
-use crate::parallel::{self, Part};
+use crate::parallel::{self, Part, Target};
 use crate::report::{Number, Report, bits};
 
 /// Compute a loss of .npy files, and its gradient
@@ -21,16 +21,16 @@ pub struct Args {
     /// The predictions, of dtype f4 or f8: it decides the precision
     #[arg(long, value_name = "P.npy")]
     pred: PathBuf,
-    /// The targets, of the predictions' shape
+    /// The targets, of the predictions' shape; for a loss of rows of classes also labels (u1, u2, u4, i4 or i8), one a row
     #[arg(long, value_name = "T.npy")]
     target: PathBuf,
-    /// A weight for each element, of the predictions' shape
+    /// A weight for each loss: for each element, or for each row
     #[arg(long, value_name = "W.npy", required_if_eq("reduction", "weighted-mean"))]
     weights: Option<PathBuf>,
     /// Where to write the gradient of the value (of the sum with `--reduction none`)
     #[arg(long, value_name = "G.npy")]
     grad: Option<PathBuf>,
-    /// Where to write each element's loss, weighted but not scaled
+    /// Where to write each loss, of an element or a row, weighted but not scaled
     #[arg(long, value_name = "E.npy")]
     each: Option<PathBuf>,
     /// What the gradient is multiplied by
@@ -50,7 +50,7 @@ pub struct Args {
 enum Reduction {
     /// The sum
     Sum,
-    /// The sum over the number of elements
+    /// The sum over the number of elements, or of rows
     Mean,
     /// The sum over the length of the first axis
     BatchMean,
@@ -74,6 +74,10 @@ impl Reduction {
 
 /// Everything that a call reads and writes, opened and found to fit.
 struct Files {
+    /// The shape of what belongs to a loss: that of the predictions, for rows without the last axis.
+    losses: Vec<usize>,
+    /// Of a loss of rows.
+    classes: Option<usize>,
     pred: Npy,
     target: Npy,
     weights: Option<Npy>,
@@ -83,7 +87,7 @@ struct Files {
 
 pub fn run(args: &Args, choice: &Choice) -> Result<(), String> {
     let level = args.machine.level()?;
-    let files = Files::open(args)?;
+    let files = Files::open(args, choice.rows())?;
     match files.pred.dtype {
         Dtype::F32 => evaluate::<f32>(args, choice, level, files),
         _ => evaluate::<f64>(args, choice, level, files),
@@ -91,28 +95,52 @@ pub fn run(args: &Args, choice: &Choice) -> Result<(), String> {
 }
 
 impl Files {
-    fn open(args: &Args) -> Result<Files, String> {
+    fn open(args: &Args, rows: bool) -> Result<Files, String> {
         let pred = Npy::open(&args.pred)?;
         let target = Npy::open(&args.target)?;
         let weights = args.weights.as_deref().map(Npy::open).transpose()?;
         pred.check_floats()?;
-        for other in [&target].into_iter().chain(&weights) {
-            other.check_floats()?;
-            check_shape(other, &pred)?;
+        let (mut losses, mut classes) = (pred.shape.clone(), None);
+        if rows {
+            classes = losses.pop();
+            if !matches!(classes, Some(1..)) {
+                let shape = shape_text(&pred.shape);
+                return Err(format!("{}: has shape {shape}, but must hold rows of classes", pred.name()));
+            }
+        }
+        if classes.is_some() && !target.holds_floats() {
+            check_shape(&target, &losses, &pred)?;
+        } else {
+            target.check_floats()?;
+            check_shape(&target, &pred.shape, &pred)?;
+        }
+        if let Some(weights) = &weights {
+            weights.check_floats()?;
+            check_shape(weights, &losses, &pred)?;
         }
         let grad = args.grad.as_deref().map(Output::at).transpose()?;
         let each = args.each.as_deref().map(Output::at).transpose()?;
         output::check_apart(&grad.iter().chain(&each).collect::<Vec<_>>())?;
-        Ok(Files { pred, target, weights, grad, each })
+        Ok(Files { losses, classes, pred, target, weights, grad, each })
     }
 }
 
-fn check_shape(other: &Npy, pred: &Npy) -> Result<(), String> {
-    if other.shape == pred.shape {
+fn check_shape(other: &Npy, expected: &[usize], pred: &Npy) -> Result<(), String> {
+    if other.shape == expected {
         return Ok(());
     }
-    let (found, expected) = (shape_text(&other.shape), shape_text(&pred.shape));
-    Err(format!("{}: has shape {found} where {} has {expected}", other.name(), pred.name()))
+    let (found, of_pred) = (shape_text(&other.shape), shape_text(&pred.shape));
+    let mut message = format!("{}: has shape {found} where {} has {of_pred}", other.name(), pred.name());
+    if expected != pred.shape {
+        message += &format!(", a row each; it must have {}", shape_text(expected));
+    }
+    Err(message)
+}
+
+/// What was read of the targets.
+enum Targets<F> {
+    Floats(Vec<F>),
+    Labels(Vec<i64>),
 }
 
 fn evaluate<F: Float>(args: &Args, choice: &Choice, level: Level, files: Files) -> Result<(), String> {
@@ -123,23 +151,28 @@ fn evaluate<F: Float>(args: &Args, choice: &Choice, level: Level, files: Files) 
         return Err(explain(Error::Parameter { name: "scale", value: scale, domain: "finite" }));
     }
 
-    let Files { pred, target, weights, grad, each } = files;
+    let Files { losses, classes, pred, target, weights, grad, each } = files;
     let shape = pred.shape.clone();
     let mut arrays = Arrays {
         grad: grad.as_ref().map(|_| zeros(pred.count)).transpose()?,
-        each: each.as_ref().map(|_| zeros(pred.count)).transpose()?,
+        each: each.as_ref().map(|_| zeros(losses.iter().product())).transpose()?,
         pred: pred.floats()?,
-        target: target.floats()?,
+        classes,
+        target: if target.holds_floats() {
+            Targets::Floats(target.floats()?)
+        } else {
+            Targets::Labels(target.integers()?)
+        },
         weights: weights.map(Npy::floats).transpose()?,
     };
     let start = Instant::now();
-    let (total, value) = reduce(args, loss, level, scale, &shape, &mut arrays)?;
+    let (total, value) = reduce(args, loss, level, scale, &losses, &mut arrays)?;
     let seconds = start.elapsed().as_secs_f64();
 
     let mut outputs = Vec::new();
-    for (output, values) in [(grad, &arrays.grad), (each, &arrays.each)] {
+    for (output, values, shape) in [(grad, &arrays.grad, &shape), (each, &arrays.each, &losses)] {
         if let (Some(mut output), Some(values)) = (output, values) {
-            output.write(|out| npy::write(out, &shape, values))?;
+            output.write(|out| npy::write(out, shape, values))?;
             outputs.push(output);
         }
     }
@@ -158,6 +191,7 @@ fn evaluate<F: Float>(args: &Args, choice: &Choice, level: Level, files: Files) 
         threads: args.machine.threads,
         seconds,
         reduction: args.reduction.name(),
+        counted: if classes.is_some() { "row" } else { "element" },
     };
     // Before the renames: if stdout fails, the call has failed, and files that were there must survive that.
     if args.json {
@@ -170,7 +204,8 @@ fn evaluate<F: Float>(args: &Args, choice: &Choice, level: Level, files: Files) 
 
 struct Arrays<F> {
     pred: Vec<F>,
-    target: Vec<F>,
+    classes: Option<usize>,
+    target: Targets<F>,
     weights: Option<Vec<F>>,
     grad: Option<Vec<F>>,
     each: Option<Vec<F>>,
@@ -188,18 +223,23 @@ fn reduce<F: Float>(
     loss: AnyLoss<F>,
     level: Level,
     scale: F,
-    shape: &[usize],
+    losses: &[usize],
     arrays: &mut Arrays<F>,
 ) -> Result<(Total<F>, Option<F>), String> {
     let threads = args.machine.threads;
-    let elements = arrays.pred.len() as u64;
-    let rows = shape.first().map_or(1, |&rows| rows as u64);
-    let Arrays { pred, target, weights, grad, each } = arrays;
+    let count = (arrays.pred.len() / arrays.classes.unwrap_or(1)) as u64;
+    let rows = losses.first().map_or(1, |&rows| rows as u64);
+    let Arrays { pred, classes, target, weights, grad, each } = arrays;
+    let target = match (target, *classes) {
+        (Targets::Floats(target), None) => Target::Elements(target),
+        (Targets::Floats(target), Some(classes)) => Target::Rows(classes, target),
+        (Targets::Labels(labels), classes) => Target::Labels(classes.unwrap_or(1), labels),
+    };
     let weights = weights.as_deref();
 
     let divisor = match args.reduction {
         Reduction::Sum | Reduction::None => F::ONE,
-        Reduction::Mean => F::from_count(elements),
+        Reduction::Mean => F::from_count(count),
         Reduction::BatchMean => F::from_count(rows),
         // The gradient's factor must be known before the pass that writes it.
         Reduction::WeightedMean if grad.is_some() => {

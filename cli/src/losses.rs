@@ -19,8 +19,15 @@ struct Variant {
     help: &'static str,
 }
 
-const VARIANTS: &[Variant] =
-    &[Variant { loss: "mse", flag: "half", becomes: "half-mse", help: "half of it, as half-mse" }];
+const VARIANTS: &[Variant] = &[
+    Variant { loss: "mse", flag: "half", becomes: "half-mse", help: "half of it, as half-mse" },
+    Variant {
+        loss: "kl-divergence",
+        flag: "generalized",
+        becomes: "generalized-kl",
+        help: "p - y is added, as in generalized-kl",
+    },
+];
 
 /// A loss of the list, and the values given for its parameters.
 pub struct Choice {
@@ -32,6 +39,11 @@ pub struct Choice {
 }
 
 impl Choice {
+    /// Whether it is a loss of rows of classes.
+    pub fn rows(&self) -> bool {
+        AnyLoss::<f64>::list().any(|loss| loss.name == self.name && loss.rows)
+    }
+
     /// The loss itself, in the precision of the data.
     pub fn loss<F: Float>(&self) -> Result<AnyLoss<F>, String> {
         let value = |parameter: &Parameter| self.values.get(parameter.name).map(|&value| F::from_f64(value));
@@ -99,15 +111,23 @@ fn value(parameter: &Parameter, matches: &ArgMatches) -> Option<f64> {
 
 /// Every parameter of any loss, once, and what it means to the losses that have it.
 fn parameters() -> BTreeMap<&'static str, (Parameter, String)> {
-    let mut parameters = BTreeMap::<_, (Parameter, String)>::new();
+    let mut parameters = BTreeMap::<_, (Parameter, Vec<(String, String)>)>::new();
     for loss in AnyLoss::<f64>::list() {
         for parameter in loss.parameters {
-            let (_, text) = parameters.entry(parameter.name).or_insert((*parameter, String::new()));
-            let semicolon = if text.is_empty() { "" } else { "; " };
-            let _ = write!(text, "{semicolon}{}: {}", loss.name, meaning(parameter));
+            let (_, texts) = parameters.entry(parameter.name).or_insert((*parameter, vec![]));
+            let meaning = meaning(parameter);
+            match texts.last_mut() {
+                Some((losses, last)) if *last == meaning => *losses += &format!(", {}", loss.name),
+                _ => texts.push((loss.name.into(), meaning)),
+            }
         }
     }
-    parameters
+    let joined = |texts: Vec<(String, String)>| {
+        let texts: Vec<_> =
+            texts.into_iter().map(|(losses, meaning)| format!("{losses}: {meaning}")).collect();
+        texts.join("; ")
+    };
+    parameters.into_iter().map(|(name, (parameter, texts))| (name, (parameter, joined(texts)))).collect()
 }
 
 /// Adds LOSS, its options and the list of all losses to a command.
@@ -174,10 +194,12 @@ pub fn chosen(command: &mut Command, matches: &ArgMatches) -> Result<Choice, cla
             None => foreign.push(option(name)),
         }
     }
-    let Some(option) = foreign.first() else {
-        return Ok(Choice { asked: name.into(), name: becomes.into(), values });
+    let useless = matches.get_one::<String>("policy").is_none_or(|policy| policy != "eps");
+    let message = match foreign.first() {
+        Some(option) => format!("the loss {name} has no option --{option}"),
+        None if values.contains_key("eps") && useless => "--eps needs --policy eps".into(),
+        None => return Ok(Choice { asked: name.into(), name: becomes.into(), values }),
     };
-    let message = format!("the loss {name} has no option --{option}");
     let command = command.find_subcommand_mut(subcommand);
     Err(command.map_or_else(
         || clap::Error::raw(ErrorKind::UnknownArgument, &message),

@@ -90,12 +90,38 @@ impl Npy {
         Ok(values)
     }
 
+    /// The elements, which are integers.
+    pub fn integers(mut self) -> Result<Vec<i64>, String> {
+        let mut values = reserved(self.count)?;
+        let mut bytes = reserved(self.count * self.dtype.size())?;
+        self.file.read_to_end(&mut bytes).map_err(|error| format!("{}: {error}", self.name))?;
+        match self.dtype {
+            Dtype::U8 => values.extend(bytes.iter().map(|&label| i64::from(label))),
+            Dtype::U16 => {
+                values.extend(bytes.as_chunks().0.iter().map(|&b| i64::from(u16::from_le_bytes(b))))
+            }
+            Dtype::U32 => {
+                values.extend(bytes.as_chunks().0.iter().map(|&b| i64::from(u32::from_le_bytes(b))))
+            }
+            Dtype::I32 => {
+                values.extend(bytes.as_chunks().0.iter().map(|&b| i64::from(i32::from_le_bytes(b))))
+            }
+            Dtype::I64 => values.extend(bytes.as_chunks().0.iter().map(|&b| i64::from_le_bytes(b))),
+            Dtype::F32 | Dtype::F64 => return Err(format!("{}: has no integers", self.name)),
+        }
+        if values.len() == self.count { Ok(values) } else { Err(format!("{}: was cut short", self.name)) }
+    }
+
+    pub fn holds_floats(&self) -> bool {
+        matches!(self.dtype, Dtype::F32 | Dtype::F64)
+    }
+
     /// An error where it holds anything else than floats.
     pub fn check_floats(&self) -> Result<(), String> {
-        match self.dtype {
-            Dtype::F32 | Dtype::F64 => Ok(()),
-            other => Err(format!("{}: has dtype {other}, but must have f4 or f8", self.name)),
+        if self.holds_floats() {
+            return Ok(());
         }
+        Err(format!("{}: has dtype {}, but must have f4 or f8", self.name, self.dtype))
     }
 
     /// What it is called in errors.

@@ -2,14 +2,14 @@
 
 use std::thread;
 
-use fused_loss::{Elementwise, Error, Float, Level, Loss, Total};
+use fused_loss::{Batch, Elementwise, Error, Float, Level, Loss, Rowwise, Targets, Total};
 
 use crate::losses::explain;
 
 /// The slices of a batch, or of a thread's part of it.
 pub struct Part<'a, F> {
     pub pred: &'a [F],
-    pub target: &'a [F],
+    pub target: Target<'a, F>,
     pub weights: Option<&'a [F]>,
     pub grad: Option<&'a mut [F]>,
     pub each: Option<&'a mut [F]>,
@@ -17,26 +17,101 @@ pub struct Part<'a, F> {
     pub factor: F,
 }
 
+/// What predictions are compared with.
+#[derive(Clone, Copy)]
+pub enum Target<'a, F> {
+    Elements(&'a [F]),
+    /// Rows of so many classes.
+    Rows(usize, &'a [F]),
+    Labels(usize, &'a [i64]),
+}
+
+impl<'a, F: Float> Target<'a, F> {
+    /// How many predictions belong to a loss.
+    fn classes(self) -> usize {
+        match self {
+            Target::Elements(_) => 1,
+            Target::Rows(classes, _) | Target::Labels(classes, _) => classes,
+        }
+    }
+
+    /// How many losses may be given to a thread, or a multiple of it.
+    fn block(self) -> usize {
+        match self {
+            Target::Elements(_) => Total::<F>::BLOCK,
+            Target::Rows(..) | Target::Labels(..) => Total::<F>::ROWS,
+        }
+    }
+
+    fn split_at(self, losses: usize) -> (Self, Self) {
+        match self {
+            Target::Elements(target) => {
+                let (first, rest) = target.split_at(losses);
+                (Target::Elements(first), Target::Elements(rest))
+            }
+            Target::Rows(classes, target) => {
+                let (first, rest) = target.split_at(losses * classes);
+                (Target::Rows(classes, first), Target::Rows(classes, rest))
+            }
+            Target::Labels(classes, labels) => {
+                let (first, rest) = labels.split_at(losses);
+                (Target::Labels(classes, first), Target::Labels(classes, rest))
+            }
+        }
+    }
+}
+
 impl<F: Float> Share for Part<'_, F> {
     fn len(&self) -> usize {
-        self.pred.len()
+        self.pred.len() / self.target.classes()
     }
 
     fn split_off(&mut self, count: usize) -> Self {
+        let elements = count * self.target.classes();
+        let (target, rest) = self.target.split_at(count);
+        self.target = rest;
         Part {
-            pred: self.pred.split_off(..count).unwrap_or_default(),
-            target: self.target.split_off(..count).unwrap_or_default(),
+            pred: self.pred.split_off(..elements).unwrap_or_default(),
+            target,
             weights: self.weights.as_mut().and_then(|weights| weights.split_off(..count)),
-            grad: self.grad.as_mut().and_then(|grad| grad.split_off_mut(..count)),
+            grad: self.grad.as_mut().and_then(|grad| grad.split_off_mut(..elements)),
             each: self.each.as_mut().and_then(|each| each.split_off_mut(..count)),
             factor: self.factor,
         }
     }
 }
 
-impl<F: Float> Part<'_, F> {
+impl<'a, F: Float> Part<'a, F> {
+    /// What it reads.
+    fn inputs(&self) -> Part<'a, F> {
+        Part { grad: None, each: None, ..*self }
+    }
+
     fn run<L: Loss<F>>(self, loss: L, level: Level) -> Result<Total<F>, Error<F>> {
-        let mut batch = loss.batch(self.pred, self.target).scale(self.factor).level(level);
+        let pred = self.pred;
+        match self.target {
+            Target::Elements(target) => self.set(loss.batch(pred, target)).level(level).total(),
+            Target::Rows(classes, target) => {
+                self.set(loss.rows(pred, classes).targets(target)).level(level).total()
+            }
+            Target::Labels(classes, labels) => {
+                self.set(loss.rows(pred, classes).labels(labels)).level(level).total()
+            }
+        }
+    }
+
+    fn check<L: Loss<F>>(self, loss: L) -> Result<(), Error<F>> {
+        let pred = self.pred;
+        match self.target {
+            Target::Elements(target) => self.set(loss.batch(pred, target)).check(),
+            Target::Rows(classes, target) => self.set(loss.rows(pred, classes).targets(target)).check(),
+            Target::Labels(classes, labels) => self.set(loss.rows(pred, classes).labels(labels)).check(),
+        }
+    }
+
+    /// The batch with its options.
+    fn set<L: Loss<F>, T: Targets<L, F>>(self, batch: Batch<'a, L, F, T>) -> Batch<'a, L, F, T> {
+        let mut batch = batch.scale(self.factor);
         if let Some(weights) = self.weights {
             batch = batch.weights(weights);
         }
@@ -46,28 +121,29 @@ impl<F: Float> Part<'_, F> {
         if let Some(each) = self.each {
             batch = batch.losses(each);
         }
-        batch.total()
+        batch
     }
 }
 
-/// The total over slices of one length.
+/// The total of all losses.
 pub fn total<F, L>(loss: L, batch: Part<'_, F>, level: Level, threads: usize) -> Result<Total<F>, String>
 where
     F: Float,
     L: Loss<F> + Send + Sync,
 {
-    let work = |part: Part<'_, F>, base| {
-        part.run(loss, level).map_err(|error: Error<F>| explain(error.shifted(base)))
-    };
-    spread(batch, Total::<F>::BLOCK, threads, work, |mut one, other| {
+    let inputs = batch.inputs();
+    let work = |part: Part<'_, F>, _| part.run(loss, level).map_err(explain);
+    let total = spread(batch, inputs.target.block(), threads, work, |mut one, other| {
         one.merge(&other);
         one
-    })
+    });
+    // Whatever part an error was found in, that of the whole is the one to report.
+    total.map_err(|error| inputs.check(loss).map_err(explain).err().unwrap_or(error))
 }
 
 /// What threads can share out.
 pub trait Share: Sized + Send {
-    /// How many elements there are.
+    /// How many there are.
     fn len(&self) -> usize;
     /// Takes the first ones off.
     fn split_off(&mut self, count: usize) -> Self;

@@ -23,6 +23,9 @@ pub struct Report {
     /// What the value is, for people.
     #[serde(skip)]
     pub reduction: &'static str,
+    /// What is counted, in the singular.
+    #[serde(skip)]
+    pub counted: &'static str,
 }
 
 /// A number that JSON and people read in its shortest form, which depends on its precision.
@@ -78,7 +81,7 @@ impl fmt::Display for Report {
             ref weight => format!(", weights of sum {weight}"),
         };
         let plural = |count: u64| if count == 1 { "" } else { "s" };
-        writeln!(out, "  {} element{} of {}{weight}", self.count, plural(self.count), self.dtype)?;
+        writeln!(out, "  {} {}{} of {}{weight}", self.count, self.counted, plural(self.count), self.dtype)?;
         let (threads, time) = (self.threads, self.seconds * 1e3);
         let plural = plural(threads as u64);
         write!(out, "  {} ({}), {threads} thread{plural}, {time:.3} ms", self.level, self.rounding)

@@ -55,6 +55,13 @@ const FILES: &[Row] = &[
     ("target's length", "eval mse --pred p.npy --target four.npy", "four.npy: has shape (4,) where p.npy has (3,)"),
     ("target's shape", "eval mse --pred p.npy --target row.npy", "row.npy: has shape (1, 3) where p.npy has (3,)"),
     ("weights' shape", "eval mse P --weights four.npy", "four.npy: has shape (4,) where p.npy has (3,)"),
+    ("labels of elements", "eval bce --pred p.npy --target i4.npy", "i4.npy: has dtype i4, but must have f4 or f8"),
+    ("too many labels", "eval categorical-cross-entropy --pred rows.npy --target i4.npy", "i4.npy: has shape (3,) where rows.npy has (2, 3), a row each; it must have (2,)"),
+    ("targets of another shape", "eval categorical-cross-entropy --pred rows.npy --target p.npy", "p.npy: has shape (3,) where rows.npy has (2, 3)"),
+    ("weights of elements", "eval categorical-cross-entropy --pred rows.npy --target labels.npy --weights rows.npy", "rows.npy: has shape (2, 3) where rows.npy has (2, 3), a row each; it must have (2,)"),
+    ("no classes", "eval categorical-cross-entropy --pred none.npy --target none.npy", "none.npy: has shape (0,), but must hold rows of classes"),
+    ("no axes", "eval categorical-cross-entropy --pred scalar.npy --target scalar.npy", "scalar.npy: has shape (), but must hold rows of classes"),
+    ("labels cut short", "eval categorical-cross-entropy --pred rows.npy --target labels15.npy", "labels15.npy: is cut short"),
 ];
 
 #[rustfmt::skip]
@@ -69,6 +76,21 @@ const VALUES: &[Row] = &[
     ("target beyond 1", "eval bce-with-logits --pred p.npy --target over.npy", "fused-loss: target[1] is 1.5, outside"),
     ("target below 0", "eval bce-with-logits --pred p.npy --target under.npy --grad old.npy", "fused-loss: target[2] is -0.1, outside"),
     ("NaN target", "eval bce-with-logits --pred p.npy --target nan.npy", "fused-loss: target[2] is NaN, outside"),
+    ("probability beyond 1", "eval bce --pred over.npy --target p.npy", "fused-loss: pred[1] is 1.5, outside"),
+    ("probability beyond 1, each", "eval bce --policy exact --pred over.npy --target p.npy --each new.npy", "fused-loss: pred[1] is 1.5, outside"),
+    ("probability below 0", "eval kl-divergence --pred-probabilities --pred under.npy --target p.npy", "fused-loss: pred[2] is -0.1, outside"),
+    ("bce target beyond 1", "eval bce --pred p.npy --target over.npy --grad old.npy", "fused-loss: target[1] is 1.5, outside"),
+    ("bce NaN target", "eval bce --pred p.npy --target nan.npy", "fused-loss: target[2] is NaN, outside"),
+    ("kl target below 0", "eval kl-divergence --pred p.npy --target under.npy", "fused-loss: target[2] is -0.1, outside"),
+    ("kl infinite target", "eval kl-divergence --pred p.npy --target inf.npy", "fused-loss: target[1] is inf, outside"),
+    ("categorical probability", "eval categorical-cross-entropy --pred over.npy --target p.npy", "fused-loss: pred[1] is 1.5, outside"),
+    ("categorical target", "eval categorical-cross-entropy --pred p.npy --target over.npy --grad new.npy", "fused-loss: target[1] is 1.5, outside"),
+    ("label beyond the classes", "eval categorical-cross-entropy --pred rows.npy --target beyond.npy --grad old.npy", "fused-loss: labels[1] is 3, which is none of the 3 classes"),
+    ("label below 0", "eval categorical-cross-entropy --pred rows.npy --target minus.npy", "fused-loss: labels[0] is -1, which is none of the 3 classes"),
+    ("row's weight", "eval categorical-cross-entropy --pred rows.npy --target labels.npy --weights inf2.npy", "fused-loss: weights[1] is inf, but must be finite"),
+    ("eps 0", "eval bce P --policy eps --eps 0", "fused-loss: --eps is 0.0, but must be"),
+    ("eps 0.5", "eval bce P --policy eps --eps 0.5", "fused-loss: --eps is 0.5, but must be"),
+    ("eps beneath f32", "eval bce P --policy eps --eps 1e-9", "fused-loss: --eps is 1e-9, but must be"),
     ("delta 0", "eval huber P --delta 0", "fused-loss: --delta is 0.0, but must be"),
     ("delta -1", "eval huber P --delta -1", "fused-loss: --delta is -1.0, but must be"),
     ("delta NaN", "eval huber P --delta nan", "fused-loss: --delta is NaN, but must be"),
@@ -98,6 +120,12 @@ const USAGE: &[Row] = &[
     ("mae --half", "eval mae P --half", "the loss mae has no option --half"),
     ("mae --pos-weight", "eval mae P --pos-weight 1", "the loss mae has no option --pos-weight"),
     ("half-mse --half", "eval half-mse P --half", "the loss half-mse has no option --half"),
+    ("unknown policy", "eval bce P --policy keras", "invalid value 'keras' for '--policy"),
+    ("eps without its policy", "eval bce P --eps 1e-3", "--eps needs --policy eps"),
+    ("eps of another policy", "eval bce P --policy clamp --eps 1e-3", "--eps needs --policy eps"),
+    ("mse --policy", "eval mse P --policy eps", "the loss mse has no option --policy"),
+    ("bce --log-target", "eval bce P --log-target", "the loss bce has no option --log-target"),
+    ("mse --generalized", "eval mse P --generalized", "the loss mse has no option --generalized"),
     ("delta one", "eval huber P --delta one", "invalid value 'one' for '--delta"),
     ("scale two", "eval mse P --scale two", "invalid value 'two' for '--scale"),
     ("unknown reduction", "eval mse P --reduction median", "invalid value 'median' for '--reduction"),
@@ -137,6 +165,14 @@ fn room() -> Room {
     room.put("p.npy", &good);
     room.put_f32("four.npy", &[1.0; 4]);
     room.put("row.npy", &npy("<f4", "(1, 3)", &data));
+    room.put("rows.npy", &npy("<f4", "(2, 3)", &bytes_f32(&[0.5, 0.5, 0.0, 0.25, 0.25, 0.5])));
+    let labels = |labels: [i64; 2]| npy("<i8", "(2,)", labels.map(i64::to_le_bytes).as_flattened());
+    room.put("labels.npy", &labels([0, 2]));
+    room.put("labels15.npy", &labels([0, 2])[..128 + 15]);
+    room.put("beyond.npy", &labels([0, 3]));
+    room.put("minus.npy", &labels([-1, 0]));
+    room.put("scalar.npy", &npy("<f4", "()", &bytes_f32(&[0.5])));
+    room.put_f32("inf2.npy", &[1.0, f32::INFINITY]);
     room.put_f32("none.npy", &[]);
     room.put_f32("zero.npy", &[1.0, -1.0, 0.0]);
     room.put_f32("tiny.npy", &[1e-40, 0.0, 0.0]);

@@ -44,4 +44,4 @@ impl<F: Float> Loss<F> for CategoricalCrossEntropy {
     }
 }
 
-named!(CategoricalCrossEntropy = "categorical-cross-entropy": "-y ln p");
+named!(CategoricalCrossEntropy = "categorical-cross-entropy" of rows: "-y ln p");

@@ -9,7 +9,7 @@ use fused_loss::{AnyLoss, Level};
 
 use super::data::Rows;
 use crate::losses::explain;
-use crate::parallel::{self, Part};
+use crate::parallel::{self, Part, Target};
 
 /// The factor of the ridge penalty. Without one, data that a plane divides has no finite optimum.
 pub const PENALTY: f64 = 1e-3;
@@ -76,7 +76,7 @@ impl<'a> Problem<'a> {
         slope: &mut [f64],
     ) -> Result<f64, String> {
         self.epochs.set(self.epochs.get() + 1);
-        let (target, factor) = (self.target(), factor / pred.len() as f64);
+        let (target, factor) = (Target::Elements(self.target()), factor / pred.len() as f64);
         let batch = Part { pred, target, weights: None, grad: Some(slope), each: None, factor };
         parallel::total(loss, batch, self.level, self.threads)?.mean().map_err(explain)
     }
