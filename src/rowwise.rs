@@ -13,7 +13,7 @@ use crate::float::Float;
 use crate::job::{Job, Targets};
 use crate::labels::Labels;
 use crate::loss::Loss;
-use crate::sum::{HighLow, sum_in_order};
+use crate::sum::{HighLow, short_sum};
 use crate::total::{Exact, ROWS};
 
 /// Rows up to so many classes share a call.
@@ -96,10 +96,10 @@ impl<F: Float, L: Loss<F>> Targets<L, F> for RowTargets<'_, F> {
         total: Option<&mut Exact<F>>,
     ) -> Result<HighLow<F>, Error<F>> {
         let rows = job.target.rows(job.pred.len().max(job.grad.len()));
-        let mut losses = [F::ZERO; ROWS];
+        let (mut losses, mut room) = ([F::ZERO; ROWS], Room::new());
         if total.is_none() && rows <= losses.len() {
             let losses = &mut losses[..rows];
-            job.group(loss, level, 0, losses)?;
+            job.group(loss, level, 0, losses, &mut room)?;
             return sum(losses, level, None);
         }
         let mut own = Exact::ZERO;
@@ -107,7 +107,7 @@ impl<F: Float, L: Loss<F>> Targets<L, F> for RowTargets<'_, F> {
         for first in (0..rows).step_by(losses.len()) {
             let count = losses.len().min(rows - first);
             let losses = &mut losses[..count];
-            job.group(loss, level, first, losses)?;
+            job.group(loss, level, first, losses, &mut room)?;
             exact.add_pair(sum(losses, level, None)?);
         }
         Ok(exact.high_low())
@@ -145,6 +145,7 @@ impl<F: Float> Job<'_, F, RowTargets<'_, F>> {
         level: Level,
         first: usize,
         losses: &mut [F],
+        room: &mut Room<F>,
     ) -> Result<(), Error<F>> {
         let at_once = if self.target.classes > FEW { 1 } else { TILE / self.target.classes.max(1) };
         let mut row = first;
@@ -152,8 +153,10 @@ impl<F: Float> Job<'_, F, RowTargets<'_, F>> {
             let rows = row..row + losses.len();
             row = rows.end;
             match losses {
-                [value] if self.target.classes > FEW => *value = self.long_row(loss, level, rows.start)?,
-                _ => self.short_rows(loss, level, rows, losses)?,
+                [value] if self.target.classes > FEW => {
+                    *value = self.long_row(loss, level, rows.start, room)?
+                }
+                _ => self.short_rows(loss, level, rows, losses, room)?,
             }
         }
         if let Some(each) = self.each.get_mut(first..row) {
@@ -169,15 +172,16 @@ impl<F: Float> Job<'_, F, RowTargets<'_, F>> {
         level: Level,
         rows: Range<usize>,
         losses: &mut [F],
+        room: &mut Room<F>,
     ) -> Result<(), Error<F>> {
         let RowTargets { classes, of } = self.target;
         let elements = rows.start * classes..rows.end * classes;
-        let [mut targets, mut weights, mut values] = [[F::ZERO; TILE]; 3];
+        let Room { targets, weights, values } = room;
         let target = match of {
             OfRow::Each(target) => target.get(elements.clone()).unwrap_or_default(),
             OfRow::Label(labels) => {
                 for (row, targets) in rows.clone().zip(targets.chunks_mut(classes)) {
-                    set(targets, labels.class(row, classes), 0);
+                    one_hot(targets, labels.class(row, classes), 0);
                 }
                 &targets[..elements.len()]
             }
@@ -194,13 +198,19 @@ impl<F: Float> Job<'_, F, RowTargets<'_, F>> {
             of_element => of_element.shifted(elements.start),
         })?;
         for (loss, values) in losses.iter_mut().zip(values.chunks(classes)) {
-            *loss = sum_in_order(values);
+            *loss = short_sum(values);
         }
         Ok(())
     }
 
     /// The weighted loss of a row that has calls of its own.
-    fn long_row<L: Loss<F>>(&mut self, loss: L, level: Level, row: usize) -> Result<F, Error<F>> {
+    fn long_row<L: Loss<F>>(
+        &mut self,
+        loss: L,
+        level: Level,
+        row: usize,
+        room: &mut Room<F>,
+    ) -> Result<F, Error<F>> {
         let RowTargets { classes, of } = self.target;
         let elements = row * classes..(row + 1) * classes;
         let weight = self.weights.get(row).copied().unwrap_or(F::ONE);
@@ -229,11 +239,10 @@ impl<F: Float> Job<'_, F, RowTargets<'_, F>> {
             OfRow::Label(labels) => {
                 let (mut sum, class) = (Exact::ZERO, labels.class(row, classes));
                 for start in (0..classes).step_by(TILE) {
-                    let mut targets = [F::ZERO; TILE];
-                    let count = TILE.min(classes - start);
-                    set(&mut targets[..count], class, start);
+                    let targets = &mut room.targets[..TILE.min(classes - start)];
+                    one_hot(targets, class, start);
                     let from = elements.start + start;
-                    run(from..from + count, &targets[..count], Some(&mut sum))?;
+                    run(from..from + targets.len(), targets, Some(&mut sum))?;
                 }
                 sum.high_low()
             }
@@ -250,8 +259,22 @@ impl<F: Float> Job<'_, F, RowTargets<'_, F>> {
     }
 }
 
-/// Sets the target of a class to 1, in targets that begin at class `start`. A row of weight 0 may have no class.
-fn set<F: Float>(targets: &mut [F], class: Result<usize, Error<F>>, start: usize) {
+/// What is spread over a tile before a call, and the losses that it gives.
+struct Room<F> {
+    targets: [F; TILE],
+    weights: [F; TILE],
+    values: [F; TILE],
+}
+
+impl<F: Float> Room<F> {
+    fn new() -> Self {
+        Room { targets: [F::ZERO; TILE], weights: [F::ZERO; TILE], values: [F::ZERO; TILE] }
+    }
+}
+
+/// 1 at a class and 0 elsewhere, in targets that begin at class `start`. A row of weight 0 may have no class.
+fn one_hot<F: Float>(targets: &mut [F], class: Result<usize, Error<F>>, start: usize) {
+    targets.fill(F::ZERO);
     let place = class.ok().and_then(|class| class.checked_sub(start));
     if let Some(target) = place.and_then(|place| targets.get_mut(place)) {
         *target = F::ONE;

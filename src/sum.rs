@@ -86,7 +86,12 @@ pub fn fold<F: Float, const WIDTH: usize>(sums: &[F; WIDTH], errors: &[F; WIDTH]
     });
     let four: [_; 4] = from_fn(|part| eight[part].with(eight[part + 4]));
     let two: [_; 2] = from_fn(|part| four[part].with(four[part + 2]));
-    let one = two[0].with(two[1]);
+    fold_last(two[0].with(two[1]))
+}
+
+/// Folds the last register: four lanes in f32, two in f64.
+#[inline]
+fn fold_last<F: Float>(one: LaneSum<F::Portable>) -> HighLow<F> {
     let (mut sums, mut errors) = ([F::ZERO; 4], [F::ZERO; 4]);
     one.store(&mut sums, &mut errors);
     let join = |one: (F, F), other: (F, F)| {
@@ -94,7 +99,7 @@ pub fn fold<F: Float, const WIDTH: usize>(sums: &[F; WIDTH], errors: &[F; WIDTH]
         (both.high, (one.1 + other.1) + both.low)
     };
     let lane = |lane: usize| (sums[lane], errors[lane]);
-    let (sum, error) = match eighth {
+    let (sum, error) = match F::WIDTH / 8 {
         4 => join(join(lane(0), lane(2)), join(lane(1), lane(3))),
         _ => join(lane(0), lane(1)),
     };
@@ -111,15 +116,14 @@ fn two_sum<F: Float>(a: F, b: F) -> HighLow<F> {
     HighLow { high, low: (a - (high - of_b)) + (b - of_b) }
 }
 
-/// The sum of a few numbers one after the other, rounded once.
-pub fn sum_in_order<F: Float>(numbers: &[F]) -> F {
-    let (mut sum, mut error) = (F::ZERO, F::ZERO);
-    for &number in numbers {
-        let both = two_sum(sum, number);
-        (sum, error) = (both.high, error + both.low);
+/// The sum of a few numbers, rounded once: on the portable registers, as [`fold`].
+pub fn short_sum<F: Float>(numbers: &[F]) -> F {
+    let zero = F::portable();
+    let mut sum = LaneSum::new(zero);
+    for numbers in numbers.chunks(F::WIDTH / 8) {
+        sum.add(zero.load_first(numbers), true);
     }
-    // As in `fold`.
-    if sum.finite() && error.finite() { sum + error } else { sum }
+    fold_last(sum).high
 }
 
 impl<F: Float> HighLow<F> {

@@ -5,7 +5,7 @@
 #![no_main]
 
 use arbitrary::{Arbitrary, Unstructured};
-use fused_loss::{AnyLoss, Loss};
+use fused_loss::{AnyLoss, Loss, Values};
 use libfuzzer_sys::fuzz_target;
 
 #[path = "../../tests/support/mod.rs"]
@@ -17,8 +17,8 @@ use support::reference::{Case, Tested};
 struct Input<'a> {
     double: bool,
     loss: u8,
-    parameter: f32,
-    own_parameter: bool,
+    /// One for each parameter of the loss, as far as they reach.
+    parameters: [Option<f32>; 3],
     weighted: bool,
     scale: f32,
     offsets: [u8; 2],
@@ -63,13 +63,19 @@ fn number<F: Tested>(data: &mut Unstructured, shape: Shape, domain: fused_loss::
 fn run<F: Tested>(input: &Input) {
     let entries: Vec<_> = AnyLoss::<F>::list().collect();
     let entry = entries[usize::from(input.loss) % entries.len()];
-    let given: Vec<(&str, f64)> = match entry.parameters.first() {
-        // A parameter that is huge or tiny overflows inside; the tests of accuracy have those.
-        Some(first) if input.own_parameter && (1e-6..=1e4).contains(&input.parameter) => {
-            vec![(first.name, f64::from(input.parameter))]
-        }
-        _ => vec![],
-    };
+    let mut given = vec![];
+    for (parameter, value) in entry.parameters.iter().zip(input.parameters) {
+        let Some(value) = value else { continue };
+        let index = f64::from(value.to_bits() % 64);
+        let value = match parameter.values {
+            Values::Choice(choices) => index % choices.len() as f64,
+            Values::Flag => index % 2.0,
+            // A parameter that is huge or tiny overflows inside; the tests of accuracy have those.
+            _ if (1e-6..=1e4).contains(&value) => f64::from(value),
+            _ => continue,
+        };
+        given.push((parameter.name, value));
+    }
     let Some(case) = Case::<F>::new(entry.name, &given) else { return };
     let mut data = Unstructured::new(input.data);
     let (mut pred, mut target, mut weights) = (vec![], vec![], vec![]);

@@ -177,7 +177,8 @@ fn kl_divergence<R: Real>(x: R, t: R, flags: [bool; 3], tiny: R) -> [Truth<R>; 2
         y => -y,
     };
     if !generalized {
-        return [bound(loss, size), ulps(slope, 1.0)];
+        let roundings = if log_target && probabilities { 2.0 } else { 1.0 };
+        return [bound(loss, size), ulps(slope, roundings)];
     }
     let p = if probabilities { x } else { x.min(R::of(1e5)).exp() };
     let unit = if probabilities { one } else { p };
@@ -228,6 +229,10 @@ impl<F: Tested> Case<F> {
         };
         let parameters: Vec<_> =
             entry.parameters.iter().map(|p| (p.name, value(p.name, p.default))).collect();
+        let fits = |p: &fused_loss::Parameter| p.check(value(p.name, p.default)).is_ok();
+        if !entry.parameters.iter().all(fits) {
+            return None;
+        }
         let loss = AnyLoss::named(name, |p| Some(value(p.name, p.default)))?;
         loss.check().ok()?;
         Some(Case { name: entry.name, parameters, loss })
