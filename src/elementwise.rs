@@ -283,14 +283,17 @@ trait Parts: Lanes {
     fn part(self, slice: &[Self::Elem], lanes: &Range<usize>) -> Self {
         match slice.get(lanes.clone()) {
             Some(part) if part.len() == Self::LANES => self.load(part),
-            part => self.load_first(part.unwrap_or_default()),
+            // All slices have this length, so that one mask does for them.
+            Some(part) => self.load_first(part),
+            None => self.splat(Self::Elem::ZERO),
         }
     }
     #[inline(always)]
     fn put(self, slice: &mut [Self::Elem], lanes: &Range<usize>) {
         match slice.get_mut(lanes.clone()) {
             Some(part) if part.len() == Self::LANES => self.store(part),
-            part => self.store_first(part.unwrap_or_default()),
+            Some(part) => self.store_first(part),
+            None => {}
         }
     }
 }

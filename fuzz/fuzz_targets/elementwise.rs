@@ -1,17 +1,18 @@
 //! Any loss on any data, on every level at once, with every option: `cargo +nightly fuzz run elementwise`.
 //!
 //! The oracle is that of the tests: each element against its reference, levels of one rounding class against each
-//! other, sums against exact ones, and errors against the first bad value.
+//! other, sums against exact ones, errors against the first bad value, and rows of classes against their elements.
 #![no_main]
 
 use arbitrary::{Arbitrary, Unstructured};
-use fused_loss::{AnyLoss, Loss, Values};
+use fused_loss::{AnyLoss, Level, Loss, Values};
 use libfuzzer_sys::fuzz_target;
 
 #[path = "../../tests/support/mod.rs"]
 mod support;
-use support::oracle::{Call, check_call, check_elements};
+use support::oracle::{Call, check_call, check_elements, first_bad};
 use support::reference::{Case, Tested};
+use support::rows::{To, assert_all, check_rows};
 
 #[derive(Arbitrary, Debug)]
 struct Input<'a> {
@@ -22,6 +23,7 @@ struct Input<'a> {
     weighted: bool,
     scale: f32,
     offsets: [u8; 2],
+    classes: u8,
     shape: Shape,
     data: &'a [u8],
 }
@@ -100,6 +102,34 @@ fn run<F: Tested>(input: &Input) {
         offsets: input.offsets.map(|offset| usize::from(offset % 16)),
     };
     check_call(case.loss, &case.label(), &call);
+    rows(&case, &call, input);
+}
+
+/// The same elements as rows, as many as fit; the labels are what comes.
+fn rows<F: Tested>(case: &Case<F>, call: &Call<F>, input: &Input) {
+    let classes = usize::from(input.classes % 90) + 1;
+    let rows = call.pred.len() / classes;
+    let (pred, target) = (&call.pred[..rows * classes], &call.target[..rows * classes]);
+    // What is refused, the check of the elements has seen.
+    if rows == 0 || first_bad(case.loss, &support::oracle::Call { weights: None, ..call.clone() }).is_some() {
+        return;
+    }
+    let labels: Vec<_> =
+        (0..rows).map(|row| u16::from(input.offsets[row % 2]) * 7 % classes as u16).collect();
+    let mut one_hot = vec![F::ZERO; pred.len()];
+    labels.iter().enumerate().for_each(|(row, &label)| one_hot[row * classes + usize::from(label)] = F::ONE);
+    let weights = call.weights.map(|weights| &weights[..rows]);
+    let finite = |weight: &F| weight.to_f64().is_finite();
+    if weights.is_some_and(|weights| !weights.iter().all(finite)) {
+        return;
+    }
+    for level in Level::available() {
+        let call = |to| support::rows::Call { loss: case.loss, level, pred, classes, to, weights };
+        let what = format!("{}, {level}, {rows} rows of {classes}", case.label());
+        check_rows(&call(To::Targets(target)), target, &what);
+        let hard = check_rows(&call(To::Targets(&one_hot)), &one_hot, &what);
+        assert_all(&check_rows(&call(To::Labels(&labels)), &one_hot, &what), &hard, &what);
+    }
 }
 
 fuzz_target!(|input: Input| {

@@ -4,6 +4,7 @@
 pub mod exact;
 pub mod oracle;
 pub mod reference;
+pub mod rows;
 pub mod samples;
 pub mod wide;
 
