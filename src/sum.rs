@@ -138,8 +138,15 @@ impl<F: Float> HighLow<F> {
     ///
     /// The quotient of the high parts is mended by its exact remainder. Pairs far from 1 are brought to exponent 0 first.
     pub fn divide(self, by: Self) -> F {
+        let quotient = self.high / by.high;
         if self.high == F::ZERO || !self.high.finite() {
-            return self.high / by.high;
+            return quotient;
+        }
+        // By a power of two nothing is rounded, but in subnormal numbers: batches are often of that size.
+        let fraction = |x: F| x.to_pattern() & ((1 << (F::SIGNIFICAND - 1)) - 1);
+        let smallest_normal = F::from_pattern(1 << (F::SIGNIFICAND - 1));
+        if by.low == F::ZERO && fraction(by.high) == 0 && quotient.magnitude() > smallest_normal {
+            return quotient;
         }
         let (up, down) = (exponent(self.high), exponent(by.high));
         let safe = (1 << (F::BITS - F::SIGNIFICAND - 1)) / 3;

@@ -25,7 +25,7 @@ pub struct GeneralizedKl {
 }
 
 impl GeneralizedKl {
-    #[inline(always)]
+    #[inline]
     fn divergence(self) -> KlDivergence {
         KlDivergence { log_target: self.log_target, pred_probabilities: self.pred_probabilities }
     }
