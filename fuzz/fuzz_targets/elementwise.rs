@@ -8,7 +8,7 @@ use arbitrary::{Arbitrary, Unstructured};
 use fused_loss::{AnyLoss, Level, Loss, Values};
 use libfuzzer_sys::fuzz_target;
 
-#[path = "../../tests/support/mod.rs"]
+#[path = "../../tests/suite/support/mod.rs"]
 mod support;
 use support::oracle::{Call, check_call, check_elements, first_bad};
 use support::reference::{Case, Tested};

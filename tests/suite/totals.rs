@@ -4,11 +4,10 @@ use std::sync::OnceLock;
 
 use fused_loss::{Elementwise, Error, Float, Lanes, Level, Loss, Mae, Mse, Total};
 
-mod support;
-use support::exact::ExactSum;
-use support::reference::Tested;
-use support::same;
-use support::samples::{Random, not_finite};
+use crate::support::exact::ExactSum;
+use crate::support::reference::Tested;
+use crate::support::same;
+use crate::support::samples::{Random, not_finite};
 
 /// A loss that is its prediction: sums of anything at all.
 #[derive(Clone, Copy)]
@@ -220,7 +219,7 @@ fn merged_single_terms_round_once() {
             terms.iter().for_each(|term| total.merge(&Itself.batch(&[*term], &[*term]).total().unwrap()));
             total.sum()
         };
-        let after = |steps: i64| support::next(F::ONE, steps);
+        let after = |steps: i64| crate::support::next(F::ONE, steps);
         assert_eq!(sum(&[F::ONE, u]), F::ONE);
         assert_eq!(sum(&[after(1), u]), after(2));
         assert_eq!(sum(&[-after(1), -u]), -after(2));
@@ -361,7 +360,7 @@ fn sixteen_million_terms() {
     let sum: i128 = pred.iter().map(|p| (f64::from(p * p) * 2_f64.powi(60)) as i128).sum();
     let exact = (sum >> 24) as f64 / 2_f64.powi(60);
     assert!((f64::from(naive) / exact - 1.0).abs() > 0.01, "the naive mean {naive} should be bad");
-    let unit = f64::from(support::next(exact as f32, 1) - exact as f32);
+    let unit = f64::from(crate::support::next(exact as f32, 1) - exact as f32);
     for level in Level::available().skip(1) {
         let mean = Mse.batch(pred, target).level(level).mean().unwrap();
         assert!((f64::from(mean) - exact).abs() <= unit, "{level}: {mean} for {exact}");

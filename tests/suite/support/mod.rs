@@ -1,5 +1,5 @@
 //! What all tests and the fuzz targets share: references, samples, exact sums, and the oracle that ties them.
-#![allow(dead_code)] // each test binary uses a part of it
+#![allow(dead_code)] // the fuzz target uses a part of it
 
 pub mod exact;
 pub mod oracle;

@@ -1,4 +1,4 @@
-//! Every option's convention, against what PyTorch gives in f64. `tests/pytorch/values.py` made the values.
+//! Every option's convention, against what PyTorch gives in f64. `tests/suite/pytorch/values.py` made the values.
 
 use fused_loss::{AnyLoss, Batch, Elementwise, Error, Level, Rowwise};
 

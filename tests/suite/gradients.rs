@@ -2,9 +2,8 @@
 
 use fused_loss::{BceWithLogits, Domain, Elementwise, Huber, Level, Loss, Mae, Mse, SmoothL1};
 
-mod support;
-use support::reference::{Case, Tested, cases};
-use support::samples::{Random, moderate};
+use crate::support::reference::{Case, Tested, cases};
+use crate::support::samples::{Random, moderate};
 
 /// The fourth-order central difference.
 fn derivative(f: impl Fn(f64) -> f64, x: f64, h: f64) -> f64 {
@@ -36,7 +35,7 @@ fn slopes_are_derivatives_of_the_definitions() {
             }
             let expected = derivative(definition, pred, h);
             for level in Level::available() {
-                let (_, slope) = support::oracle::alone(case.loss, level, pred, target);
+                let (_, slope) = crate::support::oracle::alone(case.loss, level, pred, target);
                 let close = (slope - expected).abs() <= 1e-6 * (1.0 + expected.abs());
                 assert!(close, "{}, {level}: {slope} at {pred}, {target}, not {expected}", case.label());
             }
@@ -82,8 +81,8 @@ fn slopes_of_both_precisions_agree() {
 fn slopes<L: Loss<f64> + Loss<f32>>(loss32: L, loss64: L, pred: f32, target: f32) -> Vec<f64> {
     let mut slopes = Vec::new();
     for level in Level::available() {
-        slopes.push(f64::from(support::oracle::alone::<f32, _>(loss32, level, pred, target).1));
-        slopes.push(support::oracle::alone::<f64, _>(loss64, level, pred.into(), target.into()).1);
+        slopes.push(f64::from(crate::support::oracle::alone::<f32, _>(loss32, level, pred, target).1));
+        slopes.push(crate::support::oracle::alone::<f64, _>(loss64, level, pred.into(), target.into()).1);
     }
     slopes
 }
@@ -100,9 +99,9 @@ fn kinks_have_the_stated_slopes() {
     all(slopes(Mse, Mse, 2.5, 2.5), 0.0);
     for level in Level::available() {
         let slope = |pred: f32, target: f32| {
-            let huber = support::oracle::alone(Huber { delta: 0.5 }, level, pred, target).1;
-            let smooth = support::oracle::alone(SmoothL1 { beta: 0.5 }, level, pred, target).1;
-            let mae = support::oracle::alone(SmoothL1 { beta: 0.0 }, level, pred, target).1;
+            let huber = crate::support::oracle::alone(Huber { delta: 0.5 }, level, pred, target).1;
+            let smooth = crate::support::oracle::alone(SmoothL1 { beta: 0.5 }, level, pred, target).1;
+            let mae = crate::support::oracle::alone(SmoothL1 { beta: 0.0 }, level, pred, target).1;
             (huber, smooth, mae)
         };
         assert_eq!(slope(1.5, 1.0), (0.5, 1.0, 1.0));
@@ -120,7 +119,7 @@ fn kinks_have_the_stated_slopes() {
 fn logits_without_end_have_limits() {
     let loss = BceWithLogits::<f64>::default();
     for level in Level::available() {
-        let at = |pred: f64, target: f64| support::oracle::alone(loss, level, pred, target);
+        let at = |pred: f64, target: f64| crate::support::oracle::alone(loss, level, pred, target);
         assert_eq!(at(f64::INFINITY, 1.0), (0.0, 0.0));
         assert_eq!(at(f64::INFINITY, 0.0), (f64::INFINITY, 1.0));
         assert_eq!(at(f64::NEG_INFINITY, 0.0), (0.0, 0.0));

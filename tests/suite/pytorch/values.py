@@ -1,6 +1,6 @@
 """What PyTorch gives, in float64, for every option of the losses that it has too.
 
-    pip install torch && python tests/pytorch/values.py > tests/pytorch/values.tsv
+    pip install torch && python tests/suite/pytorch/values.py > tests/suite/pytorch/values.tsv
 
 Each line is one call. Lists are joined by spaces; an empty field is one that the call has not. `grad` is the derivative
 of `value` by the predictions, from autograd, and is left empty where PyTorch's is not the derivative of its own loss.

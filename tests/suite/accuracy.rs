@@ -1,13 +1,12 @@
 //! Each element's loss and slope, against exact references.
 //!
-//! `cargo test --test accuracy -- --nocapture` prints the largest errors found.
+//! `cargo test --release --test suite accuracy -- --nocapture` prints the largest errors found.
 
 use fused_loss::{Elementwise, Float, Level, Loss};
 
-mod support;
-use support::reference::{Case, Tested, cases};
-use support::samples::pairs;
-use support::wide::{Real, Wide};
+use crate::support::reference::{Case, Tested, cases};
+use crate::support::samples::pairs;
+use crate::support::wide::{Real, Wide};
 
 /// What came of a case on one level: the largest errors, and the first pair that broke a bound.
 struct Report {
@@ -130,8 +129,11 @@ fn at_one_is_the_scalar_level() {
         for case in cases::<F>() {
             for (pred, target) in pairs(&case, 1000, 5, 4) {
                 let (loss, slope) = case.loss.at_one(pred, target);
-                let (expected_loss, expected_slope) = support::oracle::alone(case.loss, scalar, pred, target);
-                assert!(support::same(loss, expected_loss) && support::same(slope, expected_slope));
+                let (expected_loss, expected_slope) =
+                    crate::support::oracle::alone(case.loss, scalar, pred, target);
+                assert!(
+                    crate::support::same(loss, expected_loss) && crate::support::same(slope, expected_slope)
+                );
             }
         }
     }

@@ -6,9 +6,8 @@ use fused_loss::{
     SmoothL1, Total,
 };
 
-mod support;
-use support::oracle::{Call, check_call, first_bad};
-use support::samples::Random;
+use crate::support::oracle::{Call, check_call, first_bad};
+use crate::support::samples::Random;
 
 /// A loss with a domain on both sides, as no loss of the list may have yet.
 #[derive(Clone, Copy)]
@@ -126,11 +125,14 @@ fn the_ends_of_a_domain_belong_to_it() {
     for level in Level::available() {
         let check = |target: f64| bce.batch(&[0.0; 3], &[0.5, target, 0.5]).level(level).check().is_ok();
         assert!(check(0.0) && check(-0.0) && check(1.0) && check(f64::from_bits(1)));
-        for target in [-f64::from_bits(1), support::next(1.0, 1), f64::NAN, f64::INFINITY, f64::NEG_INFINITY]
+        for target in
+            [-f64::from_bits(1), crate::support::next(1.0, 1), f64::NAN, f64::INFINITY, f64::NEG_INFINITY]
         {
             assert!(!check(target), "{target} is no probability");
             let run = bce.batch(&[0.0; 3], &[0.5, target, 0.5]).level(level).mean();
-            assert!(matches!(run, Err(Error::Target { index: 1, value }) if support::same(value, target)));
+            assert!(
+                matches!(run, Err(Error::Target { index: 1, value }) if crate::support::same(value, target))
+            );
         }
     }
 }
@@ -213,7 +215,7 @@ fn parameters_outside_their_domain() {
             loss.check().unwrap_err(),
         ] {
             let Error::Parameter { name: found, value: of, .. } = error else { panic!("{error:?}") };
-            assert!(found == name && support::same(of, value), "{found} {of}");
+            assert!(found == name && crate::support::same(of, value), "{found} {of}");
         }
         assert_eq!(grad, [7.0; 2]);
     }

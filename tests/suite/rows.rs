@@ -4,10 +4,9 @@ use fused_loss::{
     AnyLoss, CategoricalCrossEntropy, Elementwise, Error, KlDivergence, Level, Mse, Rounding, Rowwise, Total,
 };
 
-mod support;
-use support::reference::{Case, Tested, few_cases};
-use support::rows::{Call, To, assert_all, check_rows};
-use support::samples::{Random, moderate};
+use crate::support::reference::{Case, Tested, few_cases};
+use crate::support::rows::{Call, To, assert_all, check_rows};
+use crate::support::samples::{Random, moderate};
 
 /// Rows with data that fits a loss.
 struct Data<F> {

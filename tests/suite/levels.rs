@@ -2,11 +2,10 @@
 
 use fused_loss::{AnyLoss, Elementwise, Float, Level, Loss, Total};
 
-mod support;
-use support::oracle::{Call, check_call};
-use support::reference::{Case, Tested, cases, few_cases};
-use support::samples::{Random, any_finite, moderate, not_finite, special};
-use support::{next, same};
+use crate::support::oracle::{Call, check_call};
+use crate::support::reference::{Case, Tested, cases, few_cases};
+use crate::support::samples::{Random, any_finite, moderate, not_finite, special};
+use crate::support::{next, same};
 
 /// Pairs that fit a loss, of moderate size.
 fn moderates<F: Tested>(case: &Case<F>, n: usize, seed: u64) -> (Vec<F>, Vec<F>) {
@@ -104,7 +103,7 @@ fn special_values_stay_where_they_are() {
                     (0..n).map(|_| any_finite(&case, &mut random)).unzip();
                 for _ in 0..round % 4 {
                     let (at, value) = (random.below(n), numbers[random.below(numbers.len())]);
-                    if case.loss.pred_domain().holds(value) || support::is_nan(value) {
+                    if case.loss.pred_domain().holds(value) || crate::support::is_nan(value) {
                         pred[at] = value;
                     }
                     let (at, value) = (random.below(n), numbers[random.below(numbers.len())]);

@@ -5,8 +5,7 @@ use std::path::Path;
 
 use fused_loss::{AnyLoss, Domain, Elementwise, Entry, Loss};
 
-mod support;
-use support::reference::{Case, truth};
+use crate::support::reference::{Case, truth};
 
 fn read(path: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
@@ -80,7 +79,7 @@ fn names_are_unique_and_both_precisions_agree() {
 fn every_loss_has_a_reference() {
     for entry in list() {
         let found = truth(entry.name, |_| 1.0, f64::MIN_POSITIVE, 0.5, 0.25);
-        assert!(found.is_some(), "{} has no reference in tests/support/reference.rs", entry.name);
+        assert!(found.is_some(), "{} has no reference in tests/suite/support/reference.rs", entry.name);
         let case = Case::<f64>::new(entry.name, &[]).expect("its defaults are right");
         let (loss, slope) = case.loss.at_one(0.5, 0.25);
         assert!(case.judge(0.5, 0.25)(loss, slope).passes(), "{}", entry.name);
@@ -94,7 +93,7 @@ fn every_loss_has_a_reference() {
 fn benches_and_fuzzing_iterate_the_list() {
     assert!(read("benches/losses.rs").contains("AnyLoss::<F>::list()"));
     assert!(read("fuzz/fuzz_targets/elementwise.rs").contains("AnyLoss::<F>::list()"));
-    assert!(read("fuzz/fuzz_targets/elementwise.rs").contains("tests/support/mod.rs"));
+    assert!(read("fuzz/fuzz_targets/elementwise.rs").contains("tests/suite/support/mod.rs"));
 }
 
 #[test]

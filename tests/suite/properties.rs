@@ -5,11 +5,10 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
 
-mod support;
-use support::oracle::{Call, check_call, check_elements};
-use support::reference::{Case, Tested, cases};
-use support::samples::{Random, moderate};
-use support::{is_nan, same};
+use crate::support::oracle::{Call, check_call, check_elements};
+use crate::support::reference::{Case, Tested, cases};
+use crate::support::samples::{Random, moderate};
+use crate::support::{is_nan, same};
 
 /// Cases a run: each tries one loss on all levels.
 const RUNS: u32 = 200;

@@ -1,0 +1,13 @@
+//! Every test that calls kernels, in one binary: each binary would compile all kernels of all levels again.
+
+mod accuracy;
+mod coverage;
+mod environment;
+mod errors;
+mod gradients;
+mod levels;
+mod properties;
+mod pytorch;
+mod rows;
+mod support;
+mod totals;
