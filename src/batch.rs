@@ -212,7 +212,7 @@ impl<'a, L: Loss<F>, F: Float, T: Targets<L, F>> Batch<'a, L, F, T> {
     pub fn mean(self) -> Result<F, Error<F>> {
         self.check_shape()?;
         let count = self.count();
-        self.mean_over(count)
+        self.over(count)
     }
 
     /// The sum of the losses over a denominator of the caller's: the batch size for PyTorch's `'batchmean'`, or the
@@ -226,6 +226,11 @@ impl<'a, L: Loss<F>, F: Float, T: Targets<L, F>> Batch<'a, L, F, T> {
     /// ```
     pub fn mean_over(self, count: usize) -> Result<F, Error<F>> {
         self.check_shape()?;
+        self.over(count)
+    }
+
+    /// The sum over a count, of a shape that is right.
+    fn over(self, count: usize) -> Result<F, Error<F>> {
         if count == 0 {
             return Err(Error::Empty);
         }

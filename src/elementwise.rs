@@ -169,98 +169,139 @@ impl<F: Float, L: Loss<F>, const GRAD: bool> Kernel<F> for Block<'_, '_, F, L, G
     fn run<V: Lanes<Elem = F>, const WIDTH: usize, const PARTS: usize>(self, zero: V) -> Self::Output {
         let Block { job, range, loss } = self;
         let start = range.start;
-        let pred = job.pred.get(range.clone()).unwrap_or_default();
         let target = job.target.get(range.clone()).unwrap_or_default();
-        let weights = job.weights.get(range.clone()).unwrap_or_default();
         let grad = if GRAD { job.grad.get_mut(range.clone()).unwrap_or_default() } else { &mut [] };
-        let each = job.each.get_mut(range).unwrap_or_default();
-        let Job { add, factor, lift, .. } = *job;
-        let in_place = GRAD && pred.is_empty();
-        let count = target.len();
-        let mut sums = [LaneSum::new(zero); PARTS];
-        let mut done = 0;
+        let mut job = Job {
+            pred: job.pred.get(range.clone()).unwrap_or_default(),
+            target,
+            weights: job.weights.get(range.clone()).unwrap_or_default(),
+            grad,
+            each: job.each.get_mut(range).unwrap_or_default(),
+            ..*job
+        };
+        let plain = !job.add && job.weights.is_empty() && job.each.is_empty();
+        let whole = target.len() - target.len() % WIDTH;
+        let (mut sum_row, mut error_row) = ([F::ZERO; WIDTH], [F::ZERO; WIDTH]);
 
-        // Whole rows without the rarer options: the loop that speed is about. One lane a register is for targets
-        // where size is: there, the loop below does it all.
-        if V::LANES > 1 && !add && weights.is_empty() && each.is_empty() {
-            let factor = zero.splat(factor);
-            let (targets, _) = target.as_chunks::<WIDTH>();
-            let (preds, _) = pred.as_chunks::<WIDTH>();
-            let (grads, _) = grad.as_chunks_mut::<WIDTH>();
-            for (row, target) in targets.iter().enumerate() {
-                let mut grad = if GRAD { grads.get_mut(row) } else { None };
-                for (part, sum) in sums.iter_mut().enumerate() {
-                    let lanes = part * V::LANES..(part + 1) * V::LANES;
-                    let pred = match (preds.get(row), &grad) {
-                        (Some(pred), _) => zero.load(&pred[lanes.clone()]),
-                        (None, Some(pred)) => zero.load(&pred[lanes.clone()]),
-                        (None, None) => zero,
-                    };
-                    let target = zero.load(&target[lanes.clone()]);
-                    let (value, slope) = loss.at(pred, target);
-                    if wrong(loss, pred, target).is_some_and(|wrong| wrong.any()) {
-                        return Err(start + row * WIDTH + lanes.start);
-                    }
-                    sum.add(value, L::COMPENSATED);
-                    if let Some(grad) = &mut grad {
-                        (slope * factor).store(&mut grad[lanes]);
+        // Whole rows: all that counts for speed, with sums in registers. One lane a register is for targets where size
+        // is what counts: there, the last loop does it all.
+        if V::LANES > 1 && whole > 0 {
+            let mut sums = [LaneSum::new(zero); PARTS];
+            if plain {
+                job.plain_rows::<L, V, WIDTH, PARTS, GRAD>(loss, zero, &mut sums).map_err(|at| start + at)?;
+            } else {
+                for row in (0..whole).step_by(WIDTH) {
+                    for (part, sum) in sums.iter_mut().enumerate() {
+                        let at = row + part * V::LANES;
+                        let value = job.step::<L, V, GRAD>(loss, zero, at..at + V::LANES);
+                        sum.add(value.ok_or(start + at)?, L::COMPENSATED);
                     }
                 }
             }
-            done = targets.len() * WIDTH;
+            let rows = sum_row.chunks_mut(V::LANES).zip(error_row.chunks_mut(V::LANES));
+            for (sum, (sums, errors)) in sums.into_iter().zip(rows) {
+                sum.store(sums, errors);
+            }
         }
 
-        for row in (done..count).step_by(WIDTH) {
-            // The last row may be short; its lanes take the same path as all others, so that no element's bits
-            // depend on its place.
-            let whole = count - row >= WIDTH;
+        // What is left, one register at a time, with sums in memory: small code, and little work for small calls.
+        let (from, zero) = (if V::LANES > 1 { whole } else { 0 }, zero.single());
+        for at in (from..target.len()).step_by(V::Single::LANES) {
+            let lanes = at..target.len().min(at + V::Single::LANES);
+            let value = job.step::<L, V::Single, GRAD>(loss, zero, lanes).ok_or(start + at)?;
+            let slots = at % WIDTH..at % WIDTH + V::Single::LANES;
+            if let (Some(sums), Some(errors)) = (sum_row.get_mut(slots.clone()), error_row.get_mut(slots)) {
+                let mut sum = LaneSum::load(zero, sums, errors);
+                sum.add(value, L::COMPENSATED);
+                sum.store(sums, errors);
+            }
+        }
+        Ok(fold(&sum_row, &error_row, target.len()))
+    }
+}
+
+impl<F: Float> Job<'_, F> {
+    /// Whole rows without the rarer options. On a bad value, the index that its register begins at.
+    #[inline(always)]
+    fn plain_rows<L, V, const WIDTH: usize, const PARTS: usize, const GRAD: bool>(
+        &mut self,
+        loss: L,
+        zero: V,
+        sums: &mut [LaneSum<V>; PARTS],
+    ) -> Result<(), usize>
+    where
+        L: Loss<F>,
+        V: Lanes<Elem = F>,
+    {
+        let factor = zero.splat(self.factor);
+        let (targets, _) = self.target.as_chunks::<WIDTH>();
+        let (preds, _) = self.pred.as_chunks::<WIDTH>();
+        let (grads, _) = self.grad.as_chunks_mut::<WIDTH>();
+        for (row, target) in targets.iter().enumerate() {
+            let mut grad = if GRAD { grads.get_mut(row) } else { None };
             for (part, sum) in sums.iter_mut().enumerate() {
-                let at = row + part * V::LANES;
-                let lanes = at.min(count)..count.min(at + V::LANES);
-                let preds = zero.part(if in_place { &*grad } else { pred }, &lanes);
-                let targets = zero.part(target, &lanes);
-                let (mut value, mut slope) = loss.at(preds, targets);
-                let mut wrong = wrong(loss, preds, targets);
-                let mut factor = zero.splat(factor);
-                if !weights.is_empty() {
-                    let weight = zero.part(weights, &lanes);
-                    let masked = weight.eq(zero);
-                    let infinite = !weight.abs().le(zero.splat(F::MAX));
-                    wrong = Some(wrong.map_or(infinite, |wrong| (wrong & !masked) | infinite));
-                    // Selected, not multiplied: a masked element may hold anything, infinities included.
-                    value = masked.select(zero, value * weight);
-                    slope = masked.select(zero, slope);
-                    factor = weight * zero.splat(lift) * factor;
-                }
-                if !whole {
-                    let live = zero.first(lanes.len());
-                    value = live.select(value, zero);
-                    wrong = wrong.map(|wrong| wrong & live);
-                }
-                if wrong.is_some_and(|wrong| wrong.any()) {
-                    return Err(start + at);
+                let lanes = part * V::LANES..(part + 1) * V::LANES;
+                let pred = match (preds.get(row), &grad) {
+                    (Some(pred), _) => zero.load(&pred[lanes.clone()]),
+                    (None, Some(pred)) => zero.load(&pred[lanes.clone()]),
+                    (None, None) => zero,
+                };
+                let target = zero.load(&target[lanes.clone()]);
+                let (value, slope) = loss.at(pred, target);
+                if wrong(loss, pred, target).is_some_and(|wrong| wrong.any()) {
+                    return Err(row * WIDTH + lanes.start);
                 }
                 sum.add(value, L::COMPENSATED);
-                if GRAD {
-                    slope = slope * factor;
-                    if add {
-                        slope = zero.part(grad, &lanes) + slope;
-                    }
-                    slope.put(grad, &lanes);
-                }
-                if !each.is_empty() {
-                    value.put(each, &lanes);
+                if let Some(grad) = &mut grad {
+                    (slope * factor).store(&mut grad[lanes]);
                 }
             }
         }
+        Ok(())
+    }
 
-        let (mut sum_row, mut error_row) = ([F::ZERO; WIDTH], [F::ZERO; WIDTH]);
-        for ((sum, sums), errors) in
-            sums.into_iter().zip(sum_row.chunks_mut(V::LANES)).zip(error_row.chunks_mut(V::LANES))
-        {
-            sum.store(sums, errors);
+    /// The losses of a register that begins at `lanes`, with all options; none where a value is bad. The last register
+    /// may be short; its lanes take the same path as all others, so that no element's bits depend on its place.
+    #[inline(always)]
+    fn step<L, V, const GRAD: bool>(&mut self, loss: L, zero: V, lanes: Range<usize>) -> Option<V>
+    where
+        L: Loss<F>,
+        V: Lanes<Elem = F>,
+    {
+        let preds = zero.part(if GRAD && self.pred.is_empty() { &*self.grad } else { self.pred }, &lanes);
+        let targets = zero.part(self.target, &lanes);
+        let (mut value, mut slope) = loss.at(preds, targets);
+        let mut wrong = wrong(loss, preds, targets);
+        let mut factor = zero.splat(self.factor);
+        if !self.weights.is_empty() {
+            let weight = zero.part(self.weights, &lanes);
+            let masked = weight.eq(zero);
+            let infinite = !weight.abs().le(zero.splat(F::MAX));
+            wrong = Some(wrong.map_or(infinite, |wrong| (wrong & !masked) | infinite));
+            // Selected, not multiplied: a masked element may hold anything, infinities included.
+            value = masked.select(zero, value * weight);
+            slope = masked.select(zero, slope);
+            factor = weight * zero.splat(self.lift) * factor;
         }
-        Ok(fold(&sum_row, &error_row))
+        if lanes.len() < V::LANES {
+            let live = zero.first(lanes.len());
+            value = live.select(value, zero);
+            wrong = wrong.map(|wrong| wrong & live);
+        }
+        if wrong.is_some_and(|wrong| wrong.any()) {
+            return None;
+        }
+        if GRAD {
+            slope = slope * factor;
+            if self.add {
+                slope = zero.part(self.grad, &lanes) + slope;
+            }
+            slope.put(self.grad, &lanes);
+        }
+        if !self.each.is_empty() {
+            value.put(self.each, &lanes);
+        }
+        Some(value)
     }
 }
 

@@ -69,11 +69,15 @@ pub trait Lanes:
     type Elem: Float;
     /// One truth value a lane.
     type Mask: Mask<Self>;
+    /// One register: itself, unless it is several that work side by side.
+    type Single: Lanes<Elem = Self::Elem, Single = Self::Single>;
     /// How many lanes.
     const LANES: usize;
     /// The rounding class: whether [`mul_add`](Lanes::mul_add) rounds once (true) or twice.
     const FUSED: bool;
 
+    /// The first of its registers.
+    fn single(self) -> Self::Single;
     /// `x` in every lane.
     fn splat(self, x: Self::Elem) -> Self;
     /// The first `LANES` elements. Panics where there are fewer.

@@ -23,6 +23,12 @@ impl<V: Lanes> LaneSum<V> {
         LaneSum { sum: zero, error: zero }
     }
 
+    /// What [`store`](LaneSum::store) left.
+    #[inline(always)]
+    pub fn load(zero: V, sums: &[V::Elem], errors: &[V::Elem]) -> Self {
+        LaneSum { sum: zero.load(sums), error: zero.load(errors) }
+    }
+
     /// `compensated` is a constant of the kernel.
     #[inline(always)]
     pub fn add(&mut self, term: V, compensated: bool) {
@@ -74,17 +80,15 @@ pub struct HighLow<F> {
     pub low: F,
 }
 
-/// Folds the lanes in halves: lane i takes lane i + n/2, the same order on every level.
+/// Folds the lanes in halves: lane i takes lane i + n/2, the same order on every level. Lanes from `used` on are 0.
 ///
 /// It runs on the portable registers, once for all levels. TwoSum makes NaN of infinite sums, so where the plain fold
 /// is not finite, it alone is the result, as plain summation would have it.
-pub fn fold<F: Float, const WIDTH: usize>(sums: &[F; WIDTH], errors: &[F; WIDTH]) -> HighLow<F> {
+pub fn fold<F: Float, const WIDTH: usize>(sums: &[F; WIDTH], errors: &[F; WIDTH], used: usize) -> HighLow<F> {
     let (zero, eighth) = (F::portable(), WIDTH / 8);
-    let eight: [_; 8] = from_fn(|part| LaneSum {
-        sum: zero.load(&sums[part * eighth..]),
-        error: zero.load(&errors[part * eighth..]),
-    });
-    let four: [_; 4] = from_fn(|part| eight[part].with(eight[part + 4]));
+    let part = |part: usize| LaneSum::load(zero, &sums[part * eighth..], &errors[part * eighth..]);
+    // Adding the zeros of a short batch changes nothing, but takes time that shows there.
+    let four: [_; 4] = if used <= WIDTH / 2 { from_fn(part) } else { from_fn(|i| part(i).with(part(i + 4))) };
     let two: [_; 2] = from_fn(|part| four[part].with(four[part + 2]));
     fold_last(two[0].with(two[1]))
 }
@@ -142,10 +146,9 @@ impl<F: Float> HighLow<F> {
         if self.high == F::ZERO || !self.high.finite() {
             return quotient;
         }
-        // By a power of two nothing is rounded, but in subnormal numbers: batches are often of that size.
+        // By a power of two the quotient is right as it is, and batches are often of such a size.
         let fraction = |x: F| x.to_pattern() & ((1 << (F::SIGNIFICAND - 1)) - 1);
-        let smallest_normal = F::from_pattern(1 << (F::SIGNIFICAND - 1));
-        if by.low == F::ZERO && fraction(by.high) == 0 && quotient.magnitude() > smallest_normal {
+        if by.low == F::ZERO && fraction(by.high) == 0 {
             return quotient;
         }
         let (up, down) = (exponent(self.high), exponent(by.high));

@@ -42,9 +42,14 @@ impl<V: Lanes> Neg for Pair<V> {
 impl<V: Lanes> Lanes for Pair<V> {
     type Elem = V::Elem;
     type Mask = Pair<V::Mask>;
+    type Single = V::Single;
     const LANES: usize = 2 * V::LANES;
     const FUSED: bool = V::FUSED;
 
+    #[inline(always)]
+    fn single(self) -> V::Single {
+        self.0.single()
+    }
     #[inline(always)]
     fn splat(self, x: V::Elem) -> Self {
         Pair(self.0.splat(x), self.1.splat(x))

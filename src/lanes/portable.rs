@@ -60,9 +60,14 @@ macro_rules! register {
         impl Lanes for $register {
             type Elem = $elem;
             type Mask = $mask;
+            type Single = Self;
             const LANES: usize = $lanes;
             const FUSED: bool = cfg!(portable_fused);
 
+            #[inline(always)]
+            fn single(self) -> Self {
+                self
+            }
             #[inline(always)]
             fn splat(self, x: $elem) -> Self {
                 Self(<$wide>::from([x; $lanes]))

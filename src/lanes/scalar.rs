@@ -49,9 +49,14 @@ impl<F: Float> Scalar<F> {
 impl<F: Float> Lanes for Scalar<F> {
     type Elem = F;
     type Mask = bool;
+    type Single = Self;
     const LANES: usize = 1;
     const FUSED: bool = false;
 
+    #[inline(always)]
+    fn single(self) -> Self {
+        self
+    }
     #[inline(always)]
     fn splat(self, x: F) -> Self {
         Scalar(x)

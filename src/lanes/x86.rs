@@ -34,9 +34,14 @@ macro_rules! x86_register {
         impl Lanes for $register {
             type Elem = $elem;
             type Mask = $mask;
+            type Single = Self;
             const LANES: usize = $lanes;
             const FUSED: bool = true;
 
+            #[inline(always)]
+            fn single(self) -> Self {
+                self
+            }
             #[inline(always)]
             fn splat(self, x: $elem) -> Self {
                 Self(unsafe { $set1(x) })

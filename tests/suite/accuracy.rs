@@ -2,11 +2,13 @@
 //!
 //! `cargo test --release --test suite accuracy -- --nocapture` prints the largest errors found.
 
-use fused_loss::{Elementwise, Float, Level, Loss};
+use fused_loss::{Elementwise, Float, GeneralizedKl, Level, Loss};
 
+use crate::support::oracle::alone;
 use crate::support::reference::{Case, Tested, cases};
-use crate::support::samples::pairs;
+use crate::support::samples::{Random, pairs};
 use crate::support::wide::{Real, Wide};
+use crate::support::{is_nan, next, same};
 
 /// What came of a case on one level: the largest errors, and the first pair that broke a bound.
 struct Report {
@@ -121,6 +123,30 @@ fn definitions_agree_with_the_references() {
     }
 }
 
+/// The divergence of numbers next to each other is tiny, and what is rounded on the way does not make it negative.
+#[test]
+fn generalized_terms_are_not_negative() {
+    fn check<F: Tested>() {
+        let mut random = Random(9);
+        let (pred, target): (Vec<F>, Vec<F>) = (0..20_000)
+            .map(|i| {
+                let y = F::from_f64(random.below(1 << 20) as f64 * 2_f64.powi(-14));
+                (next(y, (i % 9) - i64::from(y != F::ZERO) * 4), y)
+            })
+            .unzip();
+        let loss = GeneralizedKl { log_target: false, pred_probabilities: true };
+        for level in Level::available() {
+            let mut losses = vec![F::NAN; pred.len()];
+            loss.batch(&pred, &target).level(level).losses(&mut losses).sum().expect("numbers that fit");
+            let negative = losses.iter().position(|&loss| loss < F::ZERO || is_nan(loss));
+            let what = negative.map(|i| format!("{:?} from {:?}: {:?}", pred[i], target[i], losses[i]));
+            assert_eq!(what, None, "{level}");
+        }
+    }
+    check::<f32>();
+    check::<f64>();
+}
+
 /// One number at a time has the bits of the unfused class.
 #[test]
 fn at_one_is_the_scalar_level() {
@@ -129,11 +155,8 @@ fn at_one_is_the_scalar_level() {
         for case in cases::<F>() {
             for (pred, target) in pairs(&case, 1000, 5, 4) {
                 let (loss, slope) = case.loss.at_one(pred, target);
-                let (expected_loss, expected_slope) =
-                    crate::support::oracle::alone(case.loss, scalar, pred, target);
-                assert!(
-                    crate::support::same(loss, expected_loss) && crate::support::same(slope, expected_slope)
-                );
+                let (expected_loss, expected_slope) = alone(case.loss, scalar, pred, target);
+                assert!(same(loss, expected_loss) && same(slope, expected_slope));
             }
         }
     }

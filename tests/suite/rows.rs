@@ -21,7 +21,7 @@ impl<F: Tested> Data<F> {
     fn new(case: &Case<F>, rows: usize, classes: usize, seed: u64) -> Self {
         let mut random = Random(seed);
         let (pred, target) = (0..rows * classes).map(|_| moderate(case, &mut random)).unzip();
-        let weights = (0..rows).map(|_| F::from_f64(random.below(9) as f64 * 0.375 - 1.0)).collect();
+        let weights = (0..rows).map(|_| F::from_f64(random.below(9) as f64 * 0.25 - 1.0)).collect();
         let mut labels: Vec<_> = (0..rows).map(|_| random.below(classes) as u16).collect();
         // Both ends.
         labels[0] = 0;
@@ -220,6 +220,19 @@ fn parts_merge() {
     }
     few_cases::<f32>().iter().for_each(check);
     few_cases::<f64>().iter().for_each(check);
+}
+
+/// Weights so small that 1 over their sum is infinite: each row has its share all the same.
+#[test]
+fn tiny_weights_of_rows() {
+    for (classes, weight) in [3, 64, 65, 1000].into_iter().flat_map(|n| [1e-40_f32, 1e-38].map(|w| (n, w))) {
+        let (pred, target, weights) = (vec![1.0; 4 * classes], vec![0.0; 4 * classes], [weight; 4]);
+        let mut grad = vec![9.0; 4 * classes];
+        let batch = Mse.rows(&pred, classes).targets(&target).weights(&weights).gradient(&mut grad);
+        let mean = batch.weighted_mean().expect("rows that fit");
+        assert!((mean / classes as f32 - 1.0).abs() < 1e-4, "{classes} classes: {mean}");
+        assert!(grad.iter().all(|slope| (slope - 0.5).abs() < 1e-4), "{classes} classes: {}", grad[0]);
+    }
 }
 
 /// Infinite and NaN probabilities of one row stay there.

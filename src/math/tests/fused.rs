@@ -64,9 +64,14 @@ macro_rules! same {
 impl<F: MulAdd> Lanes for Fused<F> {
     type Elem = F;
     type Mask = bool;
+    type Single = Self;
     const LANES: usize = 1;
     const FUSED: bool = true;
 
+    #[inline(always)]
+    fn single(self) -> Self {
+        self
+    }
     fn splat(self, x: F) -> Self {
         Fused(Scalar(x))
     }
