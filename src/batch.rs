@@ -1,7 +1,6 @@
 //! The call: a loss, its slices and its options, ended by the reduction.
 
 use crate::dispatch::Level;
-use crate::elementwise::sum;
 use crate::error::Error;
 use crate::float::Float;
 use crate::job::{Job, Targets};
@@ -81,7 +80,7 @@ impl<F: Float, L: Loss<F>> Elementwise<F> for L {}
 pub struct Batch<'a, L, F, T = &'a [F]> {
     loss: L,
     pred: Pred<'a, F>,
-    target: T,
+    pub(crate) target: T,
     weights: Option<&'a [F]>,
     grad: Option<&'a mut [F]>,
     add: bool,
@@ -96,7 +95,7 @@ pub enum Pred<'a, F> {
     InPlace(&'a mut [F]),
 }
 
-impl<'a, L: Loss<F>, F: Float, T: Targets<L, F>> Batch<'a, L, F, T> {
+impl<'a, L: Copy, F: Float, T: Targets<L, F>> Batch<'a, L, F, T> {
     pub(crate) fn new(loss: L, pred: Pred<'a, F>, target: T) -> Self {
         let (weights, grad, each, level) = (None, None, None, None);
         Batch { loss, pred, target, weights, grad, add: false, each, scale: F::ONE, level }
@@ -211,8 +210,8 @@ impl<'a, L: Loss<F>, F: Float, T: Targets<L, F>> Batch<'a, L, F, T> {
     /// ```
     pub fn mean(self) -> Result<F, Error<F>> {
         self.check_shape()?;
-        let count = self.count();
-        self.over(count)
+        let divisor = self.target.mean_divisor(self.loss, self.count())?;
+        self.over(divisor)
     }
 
     /// The sum of the losses over a denominator of the caller's: the batch size for PyTorch's `'batchmean'`, or the
@@ -226,16 +225,23 @@ impl<'a, L: Loss<F>, F: Float, T: Targets<L, F>> Batch<'a, L, F, T> {
     /// ```
     pub fn mean_over(self, count: usize) -> Result<F, Error<F>> {
         self.check_shape()?;
-        self.over(count)
-    }
-
-    /// The sum over a count, of a shape that is right.
-    fn over(self, count: usize) -> Result<F, Error<F>> {
         if count == 0 {
             return Err(Error::Empty);
         }
-        let factor = self.scale / F::from_count(count as u64);
-        Ok(self.run(factor, F::ONE, None)?.divide(HighLow::of_count(count as u64)))
+        self.over(HighLow::of_count(count as u64))
+    }
+
+    /// The sum over a divisor, of a shape that is right.
+    fn over(self, divisor: HighLow<F>) -> Result<F, Error<F>> {
+        let mut factor = self.scale / divisor.high;
+        let mut lift = F::ONE;
+        if !factor.finite() {
+            // A tiny sum of weights has no reciprocal; the weights' share of it is a number all the same.
+            let smallest_normal = F::from_pattern(1 << (F::SIGNIFICAND - 1));
+            lift = F::ONE / smallest_normal;
+            factor = self.scale / (divisor.high * lift);
+        }
+        Ok(self.run(factor, lift, None)?.divide(divisor))
     }
 
     /// The sum of the weighted losses over the sum of the weights, which a first pass over the weights alone finds.
@@ -250,17 +256,11 @@ impl<'a, L: Loss<F>, F: Float, T: Targets<L, F>> Batch<'a, L, F, T> {
     pub fn weighted_mean(self) -> Result<F, Error<F>> {
         self.check_shape()?;
         let weights = self.weights.ok_or(Error::NoWeights)?;
-        let sum = sum(weights, self.chosen_level(), None)?;
-        if !sum.high.finite() {
+        let weight = self.taking_part(weights)?.weight.high_low();
+        if !weight.high.finite() {
             self.check_values()?; // names the weight that is not
         }
-        let sum = divisor(sum)?;
-        // A tiny sum has no reciprocal; the weights' share of it is a number all the same.
-        let plain = self.scale / sum.high;
-        let smallest_normal = F::from_pattern(1 << (F::SIGNIFICAND - 1));
-        let lift = if plain.finite() { F::ONE } else { F::ONE / smallest_normal };
-        let factor = self.scale / (sum.high * lift);
-        Ok(self.run(factor, lift, None)?.divide(sum))
+        self.over(divisor(weight)?)
     }
 
     /// The exact total, for merging; the gradient is that of the sum.
@@ -273,13 +273,7 @@ impl<'a, L: Loss<F>, F: Float, T: Targets<L, F>> Batch<'a, L, F, T> {
     /// ```
     pub fn total(self) -> Result<Total<F>, Error<F>> {
         self.check_shape()?;
-        let mut total = Total { count: self.count() as u64, ..Total::default() };
-        match self.weights {
-            Some(weights) => {
-                sum(weights, self.chosen_level(), Some(&mut total.weight))?;
-            }
-            None => total.weight.add_count(total.count),
-        }
+        let mut total = self.taking_part(self.weights.unwrap_or_default())?;
         let factor = self.scale;
         self.run(factor, F::ONE, Some(&mut total.sum))?;
         Ok(total)
@@ -313,7 +307,7 @@ impl<'a, L: Loss<F>, F: Float, T: Targets<L, F>> Batch<'a, L, F, T> {
         self.target.count(self.pred().len())
     }
 
-    fn check_shape(&self) -> Result<(), Error<F>> {
+    pub(crate) fn check_shape(&self) -> Result<(), Error<F>> {
         let elements = self.pred().len();
         self.target.check_lengths(elements)?;
         let losses = self.target.count(elements);
@@ -336,8 +330,12 @@ impl<'a, L: Loss<F>, F: Float, T: Targets<L, F>> Batch<'a, L, F, T> {
         if !self.scale.finite() {
             return Err(Error::Parameter { name: "scale", value: self.scale, domain: "finite" });
         }
-        self.loss.check()?;
-        self.target.check_labels(self.weights.unwrap_or_default())
+        self.target.check(self.loss, self.weights.unwrap_or_default())
+    }
+
+    /// A total of what takes part, with these weights.
+    pub(crate) fn taking_part(&self, weights: &[F]) -> Result<Total<F>, Error<F>> {
+        self.target.taking_part(self.loss, self.count(), weights, self.chosen_level())
     }
 
     fn check_values(&self) -> Result<(), Error<F>> {

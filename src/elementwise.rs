@@ -82,23 +82,33 @@ impl<F: Float, L: Loss<F>> Targets<L, F> for &[F] {
     const ROWS: bool = false;
 
     #[inline]
-    fn count(self, pred: usize) -> usize {
+    fn count(&self, pred: usize) -> usize {
         pred
     }
 
     #[inline]
-    fn check_lengths(self, expected: usize) -> Result<(), Error<F>> {
+    fn check_lengths(&self, expected: usize) -> Result<(), Error<F>> {
         let (what, found) = ("target", self.len());
         if found == expected { Ok(()) } else { Err(Error::Length { what, expected, found }) }
     }
 
     #[inline]
-    fn check_labels(self, _: &[F]) -> Result<(), Error<F>> {
-        Ok(())
+    fn check(&self, loss: L, _: &[F]) -> Result<(), Error<F>> {
+        loss.check()
     }
 
-    fn first_bad(self, loss: L, pred: &[F], weights: &[F]) -> Option<Error<F>> {
+    fn first_bad(&self, loss: L, pred: &[F], weights: &[F]) -> Option<Error<F>> {
         first_bad(loss, pred, self, weights, 0)
+    }
+
+    fn taking_part(&self, _: L, losses: usize, weights: &[F], level: Level) -> Result<Total<F>, Error<F>> {
+        let mut total = Total { count: losses as u64, ..Total::default() };
+        if weights.is_empty() {
+            total.weight.add_count(total.count);
+        } else {
+            sum(weights, level, Some(&mut total.weight))?;
+        }
+        Ok(total)
     }
 
     fn run(

@@ -33,6 +33,27 @@ pub enum Error<F> {
         /// How many classes a row should have.
         classes: usize,
     },
+    /// Rows that begin before the one before has ended.
+    Stride {
+        /// From the start of a row to that of the next.
+        stride: usize,
+        /// How many classes a row should have.
+        classes: usize,
+    },
+    /// Not one weight for each class.
+    ClassWeights {
+        /// How many classes there are.
+        classes: usize,
+        /// How many weights.
+        found: usize,
+    },
+    /// The weight of a class is infinite or NaN.
+    ClassWeight {
+        /// The class.
+        class: usize,
+        /// Its weight.
+        value: F,
+    },
     /// A slice is not as long as there are rows.
     Rows {
         /// Which slice.
@@ -134,6 +155,15 @@ impl<F: Float> fmt::Display for Error<F> {
             }
             Error::Classes { pred, classes } => {
                 write!(out, "pred has {pred} elements, which are no rows of {classes} classes")
+            }
+            Error::Stride { stride, classes } => {
+                write!(out, "stride is {stride}, less than the {classes} classes of a row")
+            }
+            Error::ClassWeights { classes, found } => {
+                write!(out, "class_weights has {found} elements where there are {classes} classes")
+            }
+            Error::ClassWeight { class, value } => {
+                write!(out, "class_weights[{class}] is {value}, but must be finite")
             }
             Error::Rows { what, expected, found } => {
                 write!(out, "{what} has {found} elements where pred has {expected} rows")

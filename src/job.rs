@@ -4,7 +4,7 @@ use crate::dispatch::Level;
 use crate::error::Error;
 use crate::float::Float;
 use crate::sum::HighLow;
-use crate::total::Exact;
+use crate::total::{Exact, Total};
 
 /// The slices of one call, or of a part of it. Those that are not asked for are empty.
 pub struct Job<'a, F, T = &'a [F]> {
@@ -34,17 +34,24 @@ impl<'a, F: Float, T> Job<'a, F, T> {
 }
 
 /// What predictions are compared with, and the loop that does it: an element each, or rows of classes.
-pub trait Targets<L, F: Float>: Copy {
+pub trait Targets<L, F: Float>: Sized {
     /// Whether weights and losses belong to rows.
     const ROWS: bool;
-    /// How many losses so many predictions have: what a mean divides by.
-    fn count(self, pred: usize) -> usize;
+    /// How many losses so many predictions have.
+    fn count(&self, pred: usize) -> usize;
     /// Whether the lengths fit so many predictions.
-    fn check_lengths(self, pred: usize) -> Result<(), Error<F>>;
-    /// Whether the labels are classes; those of weight 0 are not looked at.
-    fn check_labels(self, weights: &[F]) -> Result<(), Error<F>>;
+    fn check_lengths(&self, pred: usize) -> Result<(), Error<F>>;
+    /// Whether the parameters of the loss are right and the labels are classes; those of weight 0 are not looked at.
+    fn check(&self, loss: L, weights: &[F]) -> Result<(), Error<F>>;
     /// The first bad value.
-    fn first_bad(self, loss: L, pred: &[F], weights: &[F]) -> Option<Error<F>>;
+    fn first_bad(&self, loss: L, pred: &[F], weights: &[F]) -> Option<Error<F>>;
+    /// What the mean of so many losses divides by.
+    #[inline]
+    fn mean_divisor(&self, _loss: L, losses: usize) -> Result<HighLow<F>, Error<F>> {
+        if losses == 0 { Err(Error::Empty) } else { Ok(HighLow::of_count(losses as u64)) }
+    }
+    /// How many of so many losses take part, and the sum of their weights: a total without the losses.
+    fn taking_part(&self, loss: L, losses: usize, weights: &[F], level: Level) -> Result<Total<F>, Error<F>>;
     /// The sum of the losses, as a pair. It is added to `total`, where there is one.
     fn run(
         job: Job<'_, F, Self>,

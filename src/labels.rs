@@ -44,6 +44,17 @@ macro_rules! labels {
             fn get(self, row: usize) -> Option<i128> {
                 match self { $(Labels::$name(labels) => labels.get(row).map(|&label| label.into()),)* }
             }
+
+            /// The first row from `from` on whose label is no class.
+            fn find_other(self, from: usize, classes: usize) -> Option<usize> {
+                match self {
+                    $(Labels::$name(labels) => {
+                        // Negative labels wrap around, and lie beyond all classes.
+                        let other = |&label: &$integer| label as u64 >= classes as u64;
+                        labels.get(from..)?.iter().position(other).map(|place| from + place)
+                    })*
+                }
+            }
         }
     };
 }
@@ -55,11 +66,36 @@ impl<'a> Labels<'a> {
     }
 
     /// The class of a row, below `classes`.
+    #[inline]
     pub fn class<F: Float>(self, index: usize, classes: usize) -> Result<usize, Error<F>> {
         let value = self.get(index).unwrap_or(-1);
         match usize::try_from(value) {
             Ok(class) if class < classes => Ok(class),
             _ => Err(Error::Label { index, value, classes }),
         }
+    }
+
+    /// Whether a row's label is the one that leaves it out.
+    #[inline]
+    pub fn ignored(self, row: usize, ignore_index: Option<i64>) -> bool {
+        ignore_index.is_some() && self.get(row) == ignore_index.map(i128::from)
+    }
+
+    /// `Err(Label)` for the first label that is no class, but for rows that are left out: those with this label or with
+    /// the weight 0.
+    pub fn check<F: Float>(
+        self,
+        classes: usize,
+        ignore_index: Option<i64>,
+        weights: &[F],
+    ) -> Result<(), Error<F>> {
+        let mut from = 0;
+        while let Some(row) = self.find_other(from, classes) {
+            if !self.ignored(row, ignore_index) && weights.get(row) != Some(&F::ZERO) {
+                self.class(row, classes)?;
+            }
+            from = row + 1;
+        }
+        Ok(())
     }
 }

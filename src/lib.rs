@@ -39,8 +39,11 @@ mod loss;
 pub mod math;
 mod parameter;
 mod policy;
+mod row_loss;
 mod rows;
 mod rowwise;
+mod softmax;
+mod softmax_rows;
 mod sum;
 mod total;
 
@@ -55,7 +58,14 @@ pub use lanes::{Lanes, Mask};
 pub use loss::*;
 pub use parameter::{Parameter, Values};
 pub use policy::Policy;
-pub use rows::{Rows, Rowwise};
+#[doc(hidden)]
+pub use row_loss::RowTargets;
+pub use row_loss::{
+    JensenShannon, NegativeLogLikelihood, RowLoss, Smoothing, SoftmaxCrossEntropy, SoftmaxKl, TakesLogits,
+    TargetKind, WeighsClasses,
+};
+pub use rows::{RowLosses, Rows, Rowwise};
+pub use rowwise::Elements;
 pub use total::Total;
 
 /// Runs the example of the README.

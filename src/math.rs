@@ -10,6 +10,7 @@ mod logistic;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use exp::{Scaling, scaled};
 pub use exp::{exp, exp_m1, exp_nonpositive};
 pub use ln::{ln, ln_1p, ln_1p_unit};
 pub use logistic::{div_one_plus, log_sigmoid, logistic, softplus};
@@ -22,6 +23,7 @@ use crate::lanes::Lanes;
 pub trait Functions: Sized + 'static {
     const EXP: exp::Constants<Self>;
     const LN: ln::Constants<Self>;
+    const SOFTMAX: crate::softmax::Constants<Self>;
     /// ln(1 + f) - `minus_k` ln 2, for the f of `ln`.
     fn ln_of_parts<V: Lanes<Elem = Self>>(f: V, minus_k: V) -> V;
     /// The same for the f of `ln_1p`.
@@ -32,6 +34,7 @@ pub trait Functions: Sized + 'static {
 impl Functions for f32 {
     const EXP: exp::Constants<f32> = exp::F32;
     const LN: ln::Constants<f32> = ln::F32;
+    const SOFTMAX: crate::softmax::Constants<f32> = crate::softmax::F32;
     #[inline(always)]
     fn ln_of_parts<V: Lanes<Elem = f32>>(f: V, minus_k: V) -> V {
         ln::ln_of_parts_f32(f, minus_k)
@@ -49,6 +52,7 @@ impl Functions for f32 {
 impl Functions for f64 {
     const EXP: exp::Constants<f64> = exp::F64;
     const LN: ln::Constants<f64> = ln::F64;
+    const SOFTMAX: crate::softmax::Constants<f64> = crate::softmax::F64;
     #[inline(always)]
     fn ln_of_parts<V: Lanes<Elem = f64>>(f: V, minus_k: V) -> V {
         ln::ln_of_parts_f64(f, minus_k)

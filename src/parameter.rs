@@ -36,6 +36,14 @@ pub enum Values {
     NotNegative,
     /// A number above 0 and below 1/2, so large that 1 less it is not 1.
     Margin,
+    /// A number from 0 to 1.
+    Fraction,
+    /// A number above 0 and below 1.
+    Inside,
+    /// A number from 2^-60 to 2^60.
+    Moderate,
+    /// A whole number of at most 2^53.
+    Whole,
     /// One of these, as its index.
     Choice(&'static [&'static str]),
     /// No or yes, as 0 or 1.
@@ -64,6 +72,10 @@ impl Parameter {
             Values::Positive => "finite and positive",
             Values::NotNegative => "finite and not negative",
             Values::Margin => "positive, below 1/2 and no less than the precision's epsilon",
+            Values::Fraction => "from 0 to 1",
+            Values::Inside => "above 0 and below 1",
+            Values::Moderate => "from 2^-60 to 2^60",
+            Values::Whole => "a whole number",
             Values::Choice(_) => "the index of a choice",
             Values::Flag => "0 or 1",
         }
@@ -81,6 +93,16 @@ impl Parameter {
             Values::Positive => value > F::ZERO && value.finite(),
             Values::NotNegative => value >= F::ZERO && value.finite(),
             Values::Margin => value > F::ZERO && value < F::HALF && F::ONE - value < F::ONE,
+            Values::Fraction => value >= F::ZERO && value <= F::ONE,
+            Values::Inside => value > F::ZERO && value < F::ONE,
+            Values::Moderate => {
+                let power = F::from_count(1 << 60);
+                value >= F::ONE / power && value <= power
+            }
+            Values::Whole => {
+                let number = value.to_f64();
+                number.abs() <= (1_u64 << 53) as f64 && number == number as i64 as f64
+            }
             Values::Choice(choices) => (0..choices.len()).any(|index| value == F::from_count(index as u64)),
             Values::Flag => value == F::ZERO || value == F::ONE,
         };

@@ -1,139 +1,51 @@
-//! Rows of classes: the elementwise loop row by row, and the exact sum of the rows' losses.
+//! Rows of classes of an elementwise loss: its loop row by row, and the exact sum of the rows' losses.
 //!
 //! A row's loss is one number, rounded once; weights multiply it, and the total is the sum of those. Rows are added up in
-//! groups of [`ROWS`], so that a call may be split between groups. Rows of few classes share a call of the
+//! groups of [`ROWS`](crate::total::ROWS), so that a call may be split between groups. Rows of few classes share a call of the
 //! loop, since each call has its price; which way a row goes depends on the number of classes alone.
 
 use core::ops::Range;
 
 use crate::dispatch::Level;
-use crate::elementwise::sum;
 use crate::error::Error;
 use crate::float::Float;
-use crate::job::{Job, Targets};
-use crate::labels::Labels;
+use crate::job::Job;
 use crate::loss::Loss;
+use crate::row_loss::{OfRow, RowLoss, RowTargets, sum_rows};
 use crate::sum::{HighLow, short_sum};
-use crate::total::{Exact, ROWS};
+use crate::total::Exact;
 
 /// Rows up to so many classes share a call.
 const FEW: usize = 64;
 /// Elements of such a call, and of a part of a long row with a label.
 const TILE: usize = 256;
 
-/// What rows are compared with.
-#[derive(Clone, Copy)]
-pub struct RowTargets<'a, F> {
-    pub classes: usize,
-    pub of: OfRow<'a, F>,
-}
+/// An elementwise loss as one of rows: a row's loss is the sum of its elements' losses.
+#[derive(Clone, Copy, Debug)]
+pub struct Elements<L>(pub(crate) L);
 
-#[derive(Clone, Copy)]
-pub enum OfRow<'a, F> {
-    /// A number for each class.
-    Each(&'a [F]),
-    /// The class that has 1, where the others have 0.
-    Label(Labels<'a>),
-}
-
-impl<F: Float, L: Loss<F>> Targets<L, F> for RowTargets<'_, F> {
-    const ROWS: bool = true;
-
-    fn count(self, pred: usize) -> usize {
-        self.rows(pred)
+impl<F: Float, L: Loss<F>> RowLoss<F> for Elements<L> {
+    fn check(self) -> Result<(), Error<F>> {
+        self.0.check()
     }
 
-    fn check_lengths(self, pred: usize) -> Result<(), Error<F>> {
-        let classes = self.classes;
-        if pred.checked_rem(classes) != Some(0) {
-            return Err(Error::Classes { pred, classes });
+    fn bad(self, pred: F, target: F, index: usize) -> Option<Error<F>> {
+        if !self.0.target_domain().holds(target) {
+            return Some(Error::Target { index, value: target });
         }
-        let rows = pred / classes;
-        match self.of {
-            OfRow::Each(target) if target.len() != pred => {
-                Err(Error::Length { what: "target", expected: pred, found: target.len() })
-            }
-            OfRow::Label(labels) if labels.len() != rows => {
-                Err(Error::Rows { what: "labels", expected: rows, found: labels.len() })
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn check_labels(self, weights: &[F]) -> Result<(), Error<F>> {
-        let OfRow::Label(labels) = self.of else { return Ok(()) };
-        for row in 0..labels.len() {
-            if weights.get(row) != Some(&F::ZERO) {
-                labels.class(row, self.classes)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn first_bad(self, loss: L, pred: &[F], weights: &[F]) -> Option<Error<F>> {
-        for (row, pred) in pred.chunks(self.classes.max(1)).enumerate() {
-            match weights.get(row) {
-                Some(&weight) if !weight.finite() => {
-                    return Some(Error::Weight { index: row, value: weight });
-                }
-                Some(&weight) if weight == F::ZERO => continue,
-                _ => {}
-            }
-            for (class, &pred) in pred.iter().enumerate() {
-                let bad = self.bad(loss, pred, row, class);
-                if bad.is_some() {
-                    return bad;
-                }
-            }
-        }
-        None
+        let fits = pred.nan() || self.0.pred_domain().holds(pred);
+        (!fits).then_some(Error::Pred { index, value: pred })
     }
 
     fn run(
-        mut job: Job<'_, F, Self>,
-        loss: L,
+        self,
+        mut job: Job<'_, F, RowTargets<'_, F>>,
         level: Level,
         total: Option<&mut Exact<F>>,
     ) -> Result<HighLow<F>, Error<F>> {
         let rows = job.target.rows(job.pred.len().max(job.grad.len()));
-        let (mut losses, mut room) = ([F::ZERO; ROWS], Room::new());
-        if total.is_none() && rows <= losses.len() {
-            let losses = &mut losses[..rows];
-            job.group(loss, level, 0, losses, &mut room)?;
-            return sum(losses, level, None);
-        }
-        let mut own = Exact::ZERO;
-        let exact = total.unwrap_or(&mut own);
-        for first in (0..rows).step_by(losses.len()) {
-            let count = losses.len().min(rows - first);
-            let losses = &mut losses[..count];
-            job.group(loss, level, first, losses, &mut room)?;
-            exact.add_pair(sum(losses, level, None)?);
-        }
-        Ok(exact.high_low())
-    }
-}
-
-impl<F: Float> RowTargets<'_, F> {
-    fn rows(self, pred: usize) -> usize {
-        pred.checked_div(self.classes).unwrap_or(0)
-    }
-
-    fn target(self, row: usize, class: usize) -> F {
-        match self.of {
-            OfRow::Each(target) => target.get(row * self.classes + class).copied().unwrap_or(F::ZERO),
-            OfRow::Label(labels) if labels.class::<F>(row, self.classes) == Ok(class) => F::ONE,
-            OfRow::Label(_) => F::ZERO,
-        }
-    }
-
-    fn bad<L: Loss<F>>(self, loss: L, pred: F, row: usize, class: usize) -> Option<Error<F>> {
-        let (index, target) = (row * self.classes + class, self.target(row, class));
-        if !loss.target_domain().holds(target) {
-            return Some(Error::Target { index, value: target });
-        }
-        let fits = pred.nan() || loss.pred_domain().holds(pred);
-        (!fits).then_some(Error::Pred { index, value: pred })
+        let mut room = Room::new();
+        sum_rows(rows, level, total, |first, losses| job.group(self.0, level, first, losses, &mut room))
     }
 }
 
@@ -147,15 +59,14 @@ impl<F: Float> Job<'_, F, RowTargets<'_, F>> {
         losses: &mut [F],
         room: &mut Room<F>,
     ) -> Result<(), Error<F>> {
-        let at_once = if self.target.classes > FEW { 1 } else { TILE / self.target.classes.max(1) };
+        let RowTargets { classes, stride, .. } = self.target;
+        let at_once = if classes > FEW || stride > classes { 1 } else { TILE / classes.max(1) };
         let mut row = first;
         for losses in losses.chunks_mut(at_once) {
             let rows = row..row + losses.len();
             row = rows.end;
             match losses {
-                [value] if self.target.classes > FEW => {
-                    *value = self.long_row(loss, level, rows.start, room)?
-                }
+                [value] if classes > FEW => *value = self.long_row(loss, level, rows.start, room)?,
                 _ => self.short_rows(loss, level, rows, losses, room)?,
             }
         }
@@ -174,8 +85,9 @@ impl<F: Float> Job<'_, F, RowTargets<'_, F>> {
         losses: &mut [F],
         room: &mut Room<F>,
     ) -> Result<(), Error<F>> {
-        let RowTargets { classes, of } = self.target;
-        let elements = rows.start * classes..rows.end * classes;
+        let RowTargets { classes, stride, of, .. } = self.target;
+        let from = rows.start * stride;
+        let elements = from..from + rows.len() * classes;
         let Room { targets, weights, values } = room;
         let target = match of {
             OfRow::Each(target) => target.get(elements.clone()).unwrap_or_default(),
@@ -211,8 +123,8 @@ impl<F: Float> Job<'_, F, RowTargets<'_, F>> {
         row: usize,
         room: &mut Room<F>,
     ) -> Result<F, Error<F>> {
-        let RowTargets { classes, of } = self.target;
-        let elements = row * classes..(row + 1) * classes;
+        let RowTargets { classes, stride, of, .. } = self.target;
+        let elements = row * stride..row * stride + classes;
         let weight = self.weights.get(row).copied().unwrap_or(F::ONE);
         if !weight.finite() {
             return Err(Error::Weight { index: row, value: weight });

@@ -114,7 +114,7 @@ fn fold_last<F: Float>(one: LaneSum<F::Portable>) -> HighLow<F> {
 }
 
 #[inline(always)]
-fn two_sum<F: Float>(a: F, b: F) -> HighLow<F> {
+pub fn two_sum<F: Float>(a: F, b: F) -> HighLow<F> {
     let high = a + b;
     let of_b = high - a;
     HighLow { high, low: (a - (high - of_b)) + (b - of_b) }
@@ -131,6 +131,16 @@ pub fn short_sum<F: Float>(numbers: &[F]) -> F {
 }
 
 impl<F: Float> HighLow<F> {
+    /// The sum with another number.
+    #[inline]
+    pub fn plus(self, x: F) -> Self {
+        let sum = two_sum(self.high, x);
+        if !sum.high.finite() {
+            return HighLow { high: self.high + x, low: F::ZERO };
+        }
+        two_sum(sum.high, sum.low + self.low)
+    }
+
     /// A count, exactly: no count of elements needs more than two significands.
     pub fn of_count(count: u64) -> Self {
         // A significand's worth of low bits is cut off, so that both parts are exact.
@@ -170,7 +180,7 @@ impl<F: Float> HighLow<F> {
 }
 
 /// Dekker's exact product (1971) of two numbers near 1, without fused multiply-add: the same bits on every CPU.
-fn two_product<F: Float>(a: F, b: F) -> HighLow<F> {
+pub fn two_product<F: Float>(a: F, b: F) -> HighLow<F> {
     let split = |x: F| {
         let far = x * F::from_count((1 << F::SIGNIFICAND.div_ceil(2)) + 1);
         let head = far - (far - x);

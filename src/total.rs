@@ -298,7 +298,20 @@ impl<F: Float> Total<F> {
     /// # Ok::<(), fused_loss::Error<f32>>(())
     /// ```
     pub fn weighted_mean(&self) -> Result<F, Error<F>> {
-        Ok(self.sum.high_low().divide(divisor(self.weight.high_low())?))
+        self.over_weight_of(self)
+    }
+
+    /// The sum over the sum of the weights of another total: that of [`divisor`](crate::Batch::divisor). Errors as those of
+    /// [`weighted_mean`](Total::weighted_mean).
+    ///
+    /// ```
+    /// # use fused_loss::{Elementwise, Mse};
+    /// let total = Mse.batch(&[3.0_f32, 0.0], &[1.0, 0.0]).total()?;
+    /// assert_eq!(total.over_weight_of(&total), Ok(2.0));
+    /// # Ok::<(), fused_loss::Error<f32>>(())
+    /// ```
+    pub fn over_weight_of(&self, other: &Self) -> Result<F, Error<F>> {
+        Ok(self.sum.high_low().divide(divisor(other.weight.high_low())?))
     }
 
     /// A stable form for files and networks, the same on every machine: 112 bytes for f32, 560 for f64.

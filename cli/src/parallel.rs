@@ -110,7 +110,7 @@ impl<'a, F: Float> Part<'a, F> {
     }
 
     /// The batch with its options.
-    fn set<L: Loss<F>, T: Targets<L, F>>(self, batch: Batch<'a, L, F, T>) -> Batch<'a, L, F, T> {
+    fn set<L: Copy, T: Targets<L, F>>(self, batch: Batch<'a, L, F, T>) -> Batch<'a, L, F, T> {
         let mut batch = batch.scale(self.factor);
         if let Some(weights) = self.weights {
             batch = batch.weights(weights);

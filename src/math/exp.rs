@@ -102,6 +102,49 @@ pub const F64: Constants<f64> = Constants {
     ],
 };
 
+impl<F: Float> Constants<F> {
+    pub(crate) const fn log2_e(&self) -> F {
+        self.log2_e
+    }
+    pub(crate) const fn magic(&self) -> F {
+        self.magic
+    }
+    pub(crate) const fn bias(&self) -> F {
+        self.bias
+    }
+}
+
+/// The base e^(1/T) of exponentials, for a temperature T.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Scaling<F> {
+    /// log2 e / T.
+    pub log2_e: F,
+    /// T ln 2, high and low: n times the high part is exact.
+    pub ln_2: [F; 2],
+    /// 1 / T.
+    pub inverse: F,
+}
+
+/// e^(z / T) scaled by what is part of `magic` beside 1.5 2^(SIGNIFICAND - 1) and the bias: a power of two. Without
+/// `TEMPERED`, T is 1.
+#[inline(always)]
+pub(crate) fn scaled<V: Lanes, const TEMPERED: bool>(z: V, magic: V::Elem, of: &Scaling<V::Elem>) -> V {
+    let (q, one) = (V::Elem::EXP.q, z.splat(V::Elem::ONE));
+    let magic = z.splat(magic);
+    let biased = z.mul_add(z.splat(of.log2_e), magic);
+    let (n, power) = (biased - magic, biased.bits_shl(V::Elem::SIGNIFICAND - 1));
+    let high = n.neg_mul_add(z.splat(of.ln_2[0]), z);
+    let over = |r: V| if TEMPERED { r * z.splat(of.inverse) } else { r };
+    if V::FUSED {
+        let r = over(n.neg_mul_add(z.splat(of.ln_2[1]), high));
+        horner(r, q, V::Elem::ONE).mul_add(r, one).mul_add(r, one) * power
+    } else {
+        let low = n * z.splat(of.ln_2[1]);
+        let r = over(high - low);
+        (one + (over(high) + (r * r * horner(r, q, V::Elem::ONE) - over(low)))) * power
+    }
+}
+
 /// e^x, for x <= 0: cheaper than [`exp`].
 ///
 /// - Valid range: -inf to 0.

@@ -1,0 +1,297 @@
+//! What a loss over rows of classes is, what its rows are compared with, and how the rows' losses are added up.
+
+use crate::dispatch::Level;
+use crate::elementwise::sum;
+use crate::error::Error;
+use crate::float::Float;
+use crate::job::{Job, Targets};
+use crate::labels::Labels;
+use crate::loss::{Domain, Loss};
+use crate::parameter::{Parameter, Values};
+use crate::sum::HighLow;
+use crate::total::{Exact, ROWS, Total, divisor};
+
+mod jensen_shannon;
+mod negative_log_likelihood;
+mod softmax_cross_entropy;
+mod softmax_kl;
+
+pub use jensen_shannon::JensenShannon;
+pub use negative_log_likelihood::NegativeLogLikelihood;
+pub use softmax_cross_entropy::{Smoothing, SoftmaxCrossEntropy};
+pub use softmax_kl::{SoftmaxKl, TargetKind};
+
+const IGNORE_INDEX: Parameter =
+    Parameter::new("ignore_index", -100.0, Values::Whole, "rows of this label are left out");
+const TEMPERATURE: Parameter =
+    Parameter::new("temperature", 1.0, Values::Moderate, "logits are divided by it");
+
+/// A loss of rows of classes: a row has one loss.
+///
+/// Weights, unreduced losses and means are those of rows. Calls begin with [`rows`](crate::RowLosses::rows).
+///
+/// ```
+/// use fused_loss::{Float, RowLoss, RowLosses};
+/// fn sum<F: Float>(loss: impl RowLoss<F>, logits: &[F], classes: usize, labels: &[i64]) -> Option<F> {
+///     loss.rows(logits, classes).labels(labels).sum().ok()
+/// }
+/// let loss = fused_loss::SoftmaxCrossEntropy::default();
+/// assert_eq!(sum(loss, &[0.0_f32, 0.0], 2, &[1]), Some(0.6931472));
+/// ```
+pub trait RowLoss<F: Float>: Copy {
+    /// Whether the parameters lie in their domain.
+    fn check(self) -> Result<(), Error<F>>;
+
+    /// The label of rows that are left out.
+    fn ignore_index(self) -> Option<i64> {
+        None
+    }
+
+    /// What is wrong with a prediction and a target that differs from the label's 0 and 1: of their elements' index.
+    #[doc(hidden)]
+    fn bad(self, pred: F, target: F, index: usize) -> Option<Error<F>>;
+
+    /// The sum of the rows' losses, as a pair. It is added to `total`, where there is one.
+    #[doc(hidden)]
+    fn run(
+        self,
+        job: Job<'_, F, RowTargets<'_, F>>,
+        level: Level,
+        total: Option<&mut Exact<F>>,
+    ) -> Result<HighLow<F>, Error<F>>;
+}
+
+/// A loss of rows whose classes may be weighed: what [`class_weights`](crate::Batch::class_weights) is for.
+///
+/// ```
+/// fn weighable<F: fused_loss::Float, L: fused_loss::WeighsClasses<F>>(_: L) {}
+/// weighable::<f32, _>(fused_loss::NegativeLogLikelihood::default());
+/// ```
+pub trait WeighsClasses<F: Float>: RowLoss<F> {}
+impl<F: Float> WeighsClasses<F> for SoftmaxCrossEntropy<F> {}
+impl<F: Float> WeighsClasses<F> for NegativeLogLikelihood {}
+
+/// A loss over the softmax of logits: what [`log_sum_exp`](crate::Batch::log_sum_exp) and [`hits`](crate::Batch::hits)
+/// are for.
+///
+/// ```
+/// fn of_logits<F: fused_loss::Float, L: fused_loss::TakesLogits<F>>(_: L) {}
+/// of_logits(fused_loss::SoftmaxKl::<f32>::default());
+/// ```
+pub trait TakesLogits<F: Float>: RowLoss<F> {}
+impl<F: Float> TakesLogits<F> for SoftmaxCrossEntropy<F> {}
+impl<F: Float> TakesLogits<F> for SoftmaxKl<F> {}
+impl<F: Float> TakesLogits<F> for JensenShannon<F> {}
+
+/// What rows are compared with, and what else a call over rows has.
+#[doc(hidden)]
+pub struct RowTargets<'a, F> {
+    pub classes: usize,
+    /// From the start of a row to that of the next.
+    pub stride: usize,
+    pub of: OfRow<'a, F>,
+    /// A factor for each class.
+    pub class_weights: Option<&'a [F]>,
+    /// For the logarithm of the sum of a row's exponentials.
+    pub log_sums: Option<&'a mut [F]>,
+    /// For whether a row's greatest prediction is that of its target.
+    pub hits: Option<&'a mut [bool]>,
+}
+
+#[derive(Clone, Copy)]
+#[doc(hidden)]
+pub enum OfRow<'a, F> {
+    /// A number for each class.
+    Each(&'a [F]),
+    /// The class that has 1, where the others have 0.
+    Label(Labels<'a>),
+}
+
+impl<F: Float> RowTargets<'_, F> {
+    /// How many rows so many predictions are; the last one may end where its classes do.
+    pub fn rows(&self, pred: usize) -> usize {
+        (pred + self.stride).saturating_sub(self.classes).checked_div(self.stride).unwrap_or(0)
+    }
+
+    /// The target of a class.
+    pub fn target(&self, row: usize, class: usize) -> F {
+        match self.of {
+            OfRow::Each(target) => target.get(row * self.stride + class).copied().unwrap_or(F::ZERO),
+            OfRow::Label(labels) if labels.class::<F>(row, self.classes) == Ok(class) => F::ONE,
+            OfRow::Label(_) => F::ZERO,
+        }
+    }
+
+    /// Whether there are labels.
+    pub fn labelled(&self) -> bool {
+        matches!(self.of, OfRow::Label(_))
+    }
+
+    /// The class that a row's label names.
+    #[inline]
+    pub fn label(&self, row: usize) -> Option<usize> {
+        match self.of {
+            OfRow::Each(_) => None,
+            OfRow::Label(labels) => labels.class::<F>(row, self.classes).ok(),
+        }
+    }
+
+    /// Whether a row's label leaves it out.
+    #[inline]
+    pub fn ignored(&self, row: usize, ignore_index: Option<i64>) -> bool {
+        match self.of {
+            OfRow::Each(_) => false,
+            OfRow::Label(labels) => labels.ignored(row, ignore_index),
+        }
+    }
+
+    /// What a row's label weighs, in losses and in what they are divided by.
+    #[inline]
+    pub fn class_weight(&self, row: usize) -> F {
+        let own = |weights: &[F]| self.label(row).and_then(|class| weights.get(class).copied());
+        self.class_weights.and_then(own).unwrap_or(F::ONE)
+    }
+}
+
+impl<F: Float, L: RowLoss<F>> Targets<L, F> for RowTargets<'_, F> {
+    const ROWS: bool = true;
+
+    fn count(&self, pred: usize) -> usize {
+        self.rows(pred)
+    }
+
+    fn check_lengths(&self, pred: usize) -> Result<(), Error<F>> {
+        let RowTargets { classes, stride, .. } = *self;
+        if stride < classes {
+            return Err(Error::Stride { stride, classes });
+        }
+        let rows = self.rows(pred);
+        // Of no classes there are no rows, and so no predictions.
+        let whole = rows * stride;
+        if pred != whole && (rows == 0 || pred != whole - (stride - classes)) {
+            return Err(Error::Classes { pred, classes });
+        }
+        match self.of {
+            OfRow::Each(target) if target.len() != pred => {
+                return Err(Error::Length { what: "target", expected: pred, found: target.len() });
+            }
+            OfRow::Label(labels) if labels.len() != rows => {
+                return Err(Error::Rows { what: "labels", expected: rows, found: labels.len() });
+            }
+            _ => {}
+        }
+        let outputs = [
+            ("log_sum_exp", self.log_sums.as_deref().map(<[F]>::len)),
+            ("hits", self.hits.as_deref().map(<[bool]>::len)),
+        ];
+        for (what, length) in outputs {
+            match length {
+                Some(found) if found != rows => return Err(Error::Rows { what, expected: rows, found }),
+                _ => {}
+            }
+        }
+        match self.class_weights {
+            Some(weights) if weights.len() != classes => {
+                Err(Error::ClassWeights { classes, found: weights.len() })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn check(&self, loss: L, weights: &[F]) -> Result<(), Error<F>> {
+        loss.check()?;
+        if let Some(bad) = self.class_weights.and_then(|all| all.iter().position(|weight| !weight.finite())) {
+            let value = self.class_weights.map_or(F::NAN, |all| all[bad]);
+            return Err(Error::ClassWeight { class: bad, value });
+        }
+        match self.of {
+            OfRow::Each(_) => Ok(()),
+            OfRow::Label(labels) => labels.check(self.classes, loss.ignore_index(), weights),
+        }
+    }
+
+    fn first_bad(&self, loss: L, pred: &[F], weights: &[F]) -> Option<Error<F>> {
+        for (row, pred) in pred.chunks(self.stride.max(1)).enumerate() {
+            match weights.get(row) {
+                Some(&weight) if !weight.finite() => {
+                    return Some(Error::Weight { index: row, value: weight });
+                }
+                Some(&weight) if weight == F::ZERO => continue,
+                _ if self.ignored(row, loss.ignore_index()) => continue,
+                _ => {}
+            }
+            for (class, &pred) in pred.iter().take(self.classes).enumerate() {
+                let bad = loss.bad(pred, self.target(row, class), row * self.stride + class);
+                if bad.is_some() {
+                    return bad;
+                }
+            }
+        }
+        None
+    }
+
+    fn mean_divisor(&self, loss: L, losses: usize) -> Result<HighLow<F>, Error<F>> {
+        let part = self.sum_weights(loss.ignore_index(), losses, &[]);
+        if part.count == 0 { Err(Error::Empty) } else { divisor(part.weight.high_low()) }
+    }
+
+    fn taking_part(&self, loss: L, losses: usize, weights: &[F], _: Level) -> Result<Total<F>, Error<F>> {
+        Ok(self.sum_weights(loss.ignore_index(), losses, weights))
+    }
+
+    fn run(
+        job: Job<'_, F, Self>,
+        loss: L,
+        level: Level,
+        total: Option<&mut Exact<F>>,
+    ) -> Result<HighLow<F>, Error<F>> {
+        loss.run(job, level, total)
+    }
+}
+
+impl<F: Float> RowTargets<'_, F> {
+    /// How many rows take part, and the sum of what they weigh.
+    fn sum_weights(&self, ignore_index: Option<i64>, rows: usize, weights: &[F]) -> Total<F> {
+        let mut total = Total::default();
+        if weights.is_empty() && self.class_weights.is_none() {
+            let part = |&row: &usize| !self.ignored(row, ignore_index);
+            total.count = match ignore_index {
+                Some(_) => (0..rows).filter(part).count() as u64,
+                None => rows as u64,
+            };
+            total.weight.add_count(total.count);
+            return total;
+        }
+        for row in (0..rows).filter(|&row| !self.ignored(row, ignore_index)) {
+            total.count += 1;
+            let weight = weights.get(row).copied().unwrap_or(F::ONE);
+            // A masked row's label may be no class, and has no weight of its own then.
+            total.weight.add(weight * self.class_weight(row));
+        }
+        total
+    }
+}
+
+/// Adds up the losses of rows that `fill` finds, from the first of a group on.
+pub fn sum_rows<F: Float>(
+    rows: usize,
+    level: Level,
+    total: Option<&mut Exact<F>>,
+    mut fill: impl FnMut(usize, &mut [F]) -> Result<(), Error<F>>,
+) -> Result<HighLow<F>, Error<F>> {
+    let mut losses = [F::ZERO; ROWS];
+    if total.is_none() && rows <= losses.len() {
+        let losses = &mut losses[..rows];
+        fill(0, losses)?;
+        return sum(losses, level, None);
+    }
+    let mut own = Exact::ZERO;
+    let exact = total.unwrap_or(&mut own);
+    for first in (0..rows).step_by(losses.len()) {
+        let count = losses.len().min(rows - first);
+        let losses = &mut losses[..count];
+        fill(first, losses)?;
+        exact.add_pair(sum(losses, level, None)?);
+    }
+    Ok(exact.high_low())
+}

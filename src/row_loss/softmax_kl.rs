@@ -1,0 +1,91 @@
+use super::*;
+use crate::loss::KlDivergence;
+use crate::softmax::Logits;
+use crate::softmax_rows::OverSoftmax;
+
+/// Kullback-Leibler divergence of the softmax q of logits from target probabilities y, as in distillation (Hinton et al.
+/// 2015):
+///
+/// ```text
+/// loss = sum y (ln y - ln q),  q = softmax(z / T)        slope = (q sum y - y) / T
+/// ```
+///
+/// Its mean over rows is PyTorch's `kl_div` of `log_softmax` with `'batchmean'`. Nothing is multiplied by T^2, which
+/// distillation often does to the gradient: [`scale`](crate::Batch::scale) is for that. Targets are probabilities, from 0
+/// on, of any sum; their logarithms; or a teacher's logits, whose softmax at the same temperature is meant. 0 ln 0 = 0.
+/// A row with +inf or NaN among its logits, or nothing but -inf, gives NaN. Loss and slope are within 4 ULP of the
+/// magnitudes that they are a difference of.
+///
+/// ```
+/// use fused_loss::{RowLosses, SoftmaxKl, TargetKind};
+/// let same = SoftmaxKl { targets: TargetKind::Logits, temperature: 2.0_f32 };
+/// assert_eq!(same.rows(&[1.0, 3.0], 2).targets(&[5.0, 7.0]).mean(), Ok(0.0));
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct SoftmaxKl<F> {
+    /// What targets are.
+    pub targets: TargetKind,
+    /// The logits are divided by it.
+    pub temperature: F,
+}
+
+/// What the targets of a loss over softmax are.
+///
+/// ```
+/// use fused_loss::{RowLosses, SoftmaxKl, TargetKind};
+/// let kl = SoftmaxKl { targets: TargetKind::Probabilities, temperature: 1.0_f32 };
+/// assert_eq!(kl.rows(&[0.0, 0.0], 2).targets(&[0.5, 0.5]).mean(), Ok(0.0));
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum TargetKind {
+    /// Probabilities, from 0 on.
+    Probabilities,
+    /// Logarithms of probabilities.
+    LogProbabilities,
+    /// Logits, of which the softmax is meant.
+    Logits,
+}
+
+impl<F: Float> Default for SoftmaxKl<F> {
+    fn default() -> Self {
+        SoftmaxKl { targets: TargetKind::Probabilities, temperature: F::ONE }
+    }
+}
+
+impl<F: Float> SoftmaxKl<F> {
+    fn divergence(self) -> KlDivergence {
+        KlDivergence { log_target: self.targets != TargetKind::Probabilities, pred_probabilities: false }
+    }
+}
+
+impl<F: Float> RowLoss<F> for SoftmaxKl<F> {
+    fn check(self) -> Result<(), Error<F>> {
+        TEMPERATURE.check(self.temperature)
+    }
+
+    fn bad(self, _: F, target: F, index: usize) -> Option<Error<F>> {
+        let holds = Loss::<F>::target_domain(self.divergence()).holds(target);
+        (!holds).then_some(Error::Target { index, value: target })
+    }
+
+    fn run(
+        self,
+        job: Job<'_, F, RowTargets<'_, F>>,
+        level: Level,
+        total: Option<&mut Exact<F>>,
+    ) -> Result<HighLow<F>, Error<F>> {
+        // A label is a row of the probabilities 0 and 1, whatever target rows would be.
+        let labelled = job.target.labelled();
+        let divergence = self.divergence();
+        let over = OverSoftmax {
+            of: KlDivergence { log_target: divergence.log_target && !labelled, ..divergence },
+            logits: Logits::new(self.temperature, None),
+            z_loss: F::ZERO,
+            smoothing: F::ZERO,
+            ignore_index: None,
+            teacher: self.targets == TargetKind::Logits && !labelled,
+            label_alone: false,
+        };
+        over.run(job, level, total)
+    }
+}

@@ -1,0 +1,166 @@
+//! The exponentials of a row's logits, as good where they are tiny as where they are large.
+//!
+//! e^(z - max) from the rounded difference is off by as many ULP as the difference is large. So nothing is subtracted:
+//! the reference of a row is a power of two near e^max, and that is a whole number in the argument's own reduction,
+//!
+//! ```text
+//! e^z / 2^reference = 2^(n - reference) e^(z - n ln 2)
+//! ```
+//!
+//! which the magic constant of [`exp`](crate::math::exp) takes in. What comes out is scaled up by 2^`UP`, so that the
+//! tiniest are normal numbers; sums and quotients of them do not notice. Where the maximum is so large that n would be
+//! too, it is subtracted after all: there the difference is exact.
+//!
+//! A temperature T is one of the base: e^(z / T) = 2^n e^((z - n T ln 2) / T), and no quotient is rounded before it
+//! counts.
+
+use crate::float::Float;
+use crate::lanes::Lanes;
+use crate::math::{Scaling, exp_m1, scaled};
+use crate::sum::two_product;
+
+/// What logits go through before the exponential.
+#[derive(Clone, Copy, Debug)]
+pub struct Logits<F> {
+    temperature: F,
+    soft_cap: Option<F>,
+    scaling: Scaling<F>,
+}
+
+impl<F: Float> Logits<F> {
+    pub fn new(temperature: F, soft_cap: Option<F>) -> Self {
+        let [ln_2, tail] = F::SOFTMAX.ln_2;
+        let product = two_product(temperature, ln_2);
+        // So few bits that every n times it is exact.
+        let high = F::from_pattern(product.high.to_pattern() & !((1 << F::SOFTMAX.cut) - 1));
+        let low = ((product.high - high) + product.low) + temperature * tail;
+        let scaling = Scaling {
+            log2_e: F::EXP.log2_e() / temperature,
+            ln_2: [high, low],
+            inverse: F::ONE / temperature,
+        };
+        Logits { temperature, soft_cap, scaling }
+    }
+
+    /// Whether there is more to do than the exponential itself.
+    pub fn shaped(&self) -> bool {
+        self.soft_cap.is_some() || self.temperature != F::ONE
+    }
+
+    pub fn capped(&self) -> bool {
+        self.soft_cap.is_some()
+    }
+
+    /// One over the temperature.
+    pub fn inverse(&self) -> F {
+        self.scaling.inverse
+    }
+
+    /// The logit under its cap, c tanh(z / c).
+    #[inline(always)]
+    pub fn cap<V: Lanes<Elem = F>>(&self, z: V) -> V {
+        match self.soft_cap {
+            None => z,
+            Some(cap) => {
+                let e = exp_m1((z / z.splat(cap)).abs() * z.splat(-(F::ONE + F::ONE)));
+                let tanh = -e / (e + z.splat(F::ONE + F::ONE));
+                (tanh * z.splat(cap)).copysign(z)
+            }
+        }
+    }
+
+    /// How the capped logit over the temperature changes with the logit: 1 / (T cosh^2(z / c)).
+    #[inline(always)]
+    pub fn slope<V: Lanes<Elem = F>>(&self, z: V) -> V {
+        let inverse = z.splat(self.scaling.inverse);
+        match self.soft_cap {
+            None => inverse,
+            Some(cap) => {
+                let two = z.splat(F::ONE + F::ONE);
+                let e = crate::math::exp_nonpositive((z / z.splat(cap)).abs() * -two);
+                let sum = z.splat(F::ONE) + e;
+                let half = (e + e) / sum;
+                (half + half) / sum * inverse
+            }
+        }
+    }
+
+    /// A difference of capped logits over the temperature.
+    #[inline(always)]
+    pub fn over_temperature<V: Lanes<Elem = F>>(&self, difference: V) -> V {
+        if self.temperature == F::ONE { difference } else { difference / difference.splat(self.temperature) }
+    }
+
+    /// The exponentials of a row whose greatest capped logit, a finite one, is `max`.
+    pub fn against(self, max: F) -> Power<F> {
+        let of = F::SOFTMAX;
+        let far = max.magnitude() > of.far * self.temperature;
+        let magic = F::EXP.magic();
+        let reference = if far { F::ZERO } else { (max * self.scaling.log2_e + magic) - magic };
+        let shift = if far { max } else { F::ZERO };
+        let limit = (max - shift) - of.depth * self.temperature;
+        let magic = magic + ((F::EXP.bias() + of.up) - reference);
+        Power { logits: self, shift, limit, magic }
+    }
+}
+
+/// The exponential against one row's reference.
+#[derive(Clone, Copy, Debug)]
+pub struct Power<F> {
+    logits: Logits<F>,
+    /// Subtracted first: 0, or the maximum where that is far from 0.
+    shift: F,
+    /// Below it, nothing counts; it keeps the exponents in their range.
+    limit: F,
+    magic: F,
+}
+
+impl<F: Float> Power<F> {
+    /// e^z for a logit, against the reference and scaled up. -inf gives next to nothing, NaN NaN.
+    #[inline(always)]
+    pub fn exp<V: Lanes<Elem = F>, const SHAPED: bool>(&self, z: V) -> V {
+        let z = if SHAPED { self.logits.cap(z) } else { z };
+        let z = z.splat(self.limit).max(z - z.splat(self.shift));
+        scaled::<V, SHAPED>(z, self.magic, &self.logits.scaling)
+    }
+
+    /// The exponential of one capped logit.
+    #[inline(always)]
+    pub fn one<V: Lanes<Elem = F>>(&self, zero: V, capped: F) -> F {
+        let z = zero.splat(self.limit).max(zero.splat(capped) - zero.splat(self.shift));
+        let mut lane = [F::ZERO];
+        scaled::<V, true>(z, self.magic, &self.logits.scaling).store_first(&mut lane);
+        lane[0]
+    }
+}
+
+/// What a precision tells the exponentials of softmax.
+#[doc(hidden)]
+pub struct Constants<F> {
+    /// ln 2, to about twice the precision.
+    pub ln_2: [F; 2],
+    /// So many low bits of a multiple of ln 2 are left out, for n to fit.
+    pub cut: u32,
+    /// Exponentials are scaled up by 2^`up`.
+    pub up: F,
+    /// How far below the maximum a logit may lie, in temperatures, before it stops to count.
+    pub depth: F,
+    /// A maximum further than this from 0, in temperatures, is subtracted. Twice the depth: the difference is exact.
+    pub far: F,
+}
+
+pub const F32: Constants<f32> = Constants {
+    ln_2: [core::f32::consts::LN_2, -1.904_654_3e-9],
+    cut: 10,
+    up: 64.0,
+    depth: 130.0,
+    far: 260.0,
+};
+
+pub const F64: Constants<f64> = Constants {
+    ln_2: [core::f64::consts::LN_2, 2.319_046_813_846_299_6e-17],
+    cut: 12,
+    up: 160.0,
+    depth: 800.0,
+    far: 1600.0,
+};
