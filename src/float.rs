@@ -31,6 +31,7 @@ pub trait Float:
     + Mul<Output = Self>
     + Div<Output = Self>
     + Neg<Output = Self>
+    + From<i16>
     + 'static
 {
     /// Its name in headers and reports: `"f32"` or `"f64"`.

@@ -45,6 +45,18 @@ macro_rules! labels {
                 match self { $(Labels::$name(labels) => labels.get(row).map(|&label| label.into()),)* }
             }
 
+            /// The labels of rows from `first` on as numbers; -1 where one is none of so few classes.
+            pub fn classes_into<F: Float>(self, first: usize, classes: usize, into: &mut [F]) {
+                match self {
+                    $(Labels::$name(labels) => {
+                        for (into, &label) in into.iter_mut().zip(&labels[first..]) {
+                            let class = if (label as u64) < classes as u64 { label as i16 } else { -1 };
+                            *into = F::from(class);
+                        }
+                    })*
+                }
+            }
+
             /// The first row from `from` on whose label is no class.
             fn find_other(self, from: usize, classes: usize) -> Option<usize> {
                 match self {

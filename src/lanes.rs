@@ -91,6 +91,12 @@ pub trait Lanes:
     /// Writes as many elements as there is room for, up to `LANES`.
     fn store_first(self, into: &mut [Self::Elem]);
 
+    /// Four columns of a row a lane: lane i of column j is element i `stride` + j. Panics where the last row has fewer
+    /// than four elements.
+    fn load_columns(self, from: &[Self::Elem], stride: usize) -> [Self; 4];
+    /// Writes four columns, row by row, in the order of the lanes.
+    fn store_columns(columns: [Self; 4], into: &mut [Self::Elem], stride: usize);
+
     /// `self * b + c`, rounded once where `FUSED`, else twice.
     fn mul_add(self, b: Self, c: Self) -> Self;
     /// `c - self * b`, rounded once where `FUSED`, else twice.

@@ -127,6 +127,14 @@ impl<F: Float> RowTargets<'_, F> {
         matches!(self.of, OfRow::Label(_))
     }
 
+    /// The classes that the labels of rows from `first` on name, as numbers; -1 where one is none of so few classes.
+    #[inline]
+    pub fn classes_of_labels(&self, first: usize, into: &mut [F]) {
+        if let OfRow::Label(labels) = self.of {
+            labels.classes_into(first, self.classes, into);
+        }
+    }
+
     /// The class that a row's label names.
     #[inline]
     pub fn label(&self, row: usize) -> Option<usize> {

@@ -8,8 +8,8 @@
 //! costs an ULP at most, and takes a third of the additions.
 
 use crate::float::Float;
-use crate::lanes::{Lanes, Mask};
-use crate::sum::{HighLow, LaneSum, fold, two_product, two_sum};
+use crate::lanes::{Lanes, Mask, Scalar};
+use crate::sum::{HighLow, LaneSum, fold, two_product_of, two_sum_of};
 use crate::total::{Exact, Total};
 
 mod power;
@@ -19,45 +19,54 @@ pub use power::{Constants, F32, F64, Logits, Power};
 /// How many times [`Float::WIDTH`] classes are added plainly.
 const GROUPS: usize = 4;
 
-/// What a row's exponentials come to, in units of the row's own.
-#[derive(Clone, Copy, Debug)]
-pub struct Sums<F> {
+/// What rows' exponentials come to, in units of each row's own: a row a lane.
+#[derive(Clone, Copy)]
+pub struct Sums<V> {
     /// The greatest logit's exponential.
-    pub top: F,
+    top: V,
     /// The sum of all others.
-    pub rest: HighLow<F>,
-    /// One over the sum of all.
-    pub inverse: HighLow<F>,
+    rest: V,
+    /// One over the sum of all, high and low.
+    inverse: [V; 2],
 }
 
-impl<F: Float> Sums<F> {
-    #[inline]
-    pub fn new(top: F, rest: HighLow<F>) -> Self {
-        let sum = two_sum(top, rest.high);
-        let sum = two_sum(sum.high, sum.low + rest.low);
-        let high = F::ONE / sum.high;
-        let product = two_product(high, sum.high);
-        let remainder = ((F::ONE - product.high) - product.low) - high * sum.low;
-        Sums { top, rest, inverse: HighLow { high, low: remainder * high } }
+impl<V: Lanes> Sums<V> {
+    #[inline(always)]
+    pub fn new(top: V, rest: [V; 2]) -> Self {
+        let one = top.splat(V::Elem::ONE);
+        let (sum, error) = two_sum_of(top, rest[0]);
+        let (sum, low) = two_sum_of(sum, error + rest[1]);
+        let high = one / sum;
+        let (product, error) = two_product_of(high, sum);
+        let remainder = ((one - product) - error) - high * low;
+        Sums { top, rest: rest[0], inverse: [high, remainder * high] }
     }
 
     /// S, the sum of the others over the greatest: the row's log-sum-exp is its maximum and ln(1 + S).
-    #[inline]
-    pub fn odds(&self) -> F {
-        self.rest.high / self.top
+    #[inline(always)]
+    pub fn odds(&self) -> V {
+        self.rest / self.top
     }
 
     /// The share of all others together, S / (1 + S).
-    #[inline]
-    pub fn missed(&self) -> F {
-        self.rest.high * self.inverse.high
+    #[inline(always)]
+    pub fn missed(&self) -> V {
+        self.rest * self.inverse[0]
     }
 
     /// The share of an exponential.
     #[inline(always)]
-    pub fn share<V: Lanes<Elem = F>>(&self, exponential: V) -> V {
-        let low = exponential * exponential.splat(self.inverse.low);
-        exponential.mul_add(exponential.splat(self.inverse.high), low)
+    pub fn share(&self, exponential: V) -> V {
+        exponential.mul_add(self.inverse[0], exponential * self.inverse[1])
+    }
+}
+
+impl<F: Float> Sums<Scalar<F>> {
+    /// The sums of one row in every lane.
+    #[inline(always)]
+    pub fn splat<V: Lanes<Elem = F>>(&self, zero: V) -> Sums<V> {
+        let all = |x: Scalar<F>| zero.splat(x.0);
+        Sums { top: all(self.top), rest: all(self.rest), inverse: self.inverse.map(all) }
     }
 }
 
@@ -151,11 +160,12 @@ impl<F: Float> Row<'_, F> {
 
     /// The sum of all exponentials but that of the place `except`. Where they are kept, the gradient's room holds them.
     #[inline(always)]
-    pub fn exponentials<V, const WIDTH: usize, const PARTS: usize, const SHAPED: bool, const KEEP: bool>(
+    pub fn exponentials<V, const WIDTH: usize, const PARTS: usize, const SHAPED: bool>(
         &mut self,
         zero: V,
-        power: Power<F>,
+        power: Power<V>,
         except: usize,
+        keep: bool,
     ) -> HighLow<F>
     where
         V: Lanes<Elem = F>,
@@ -165,7 +175,7 @@ impl<F: Float> Row<'_, F> {
         let mut from = 0;
         loop {
             let to = classes.min(from + Total::<F>::BLOCK);
-            let sum = self.block::<V, WIDTH, PARTS, SHAPED, KEEP>(zero, power, except, from, to);
+            let sum = self.block::<V, WIDTH, PARTS, SHAPED>(zero, power, except, keep, from, to);
             if classes <= Total::<F>::BLOCK {
                 return sum;
             }
@@ -178,11 +188,12 @@ impl<F: Float> Row<'_, F> {
     }
 
     #[inline(always)]
-    fn block<V, const WIDTH: usize, const PARTS: usize, const SHAPED: bool, const KEEP: bool>(
+    fn block<V, const WIDTH: usize, const PARTS: usize, const SHAPED: bool>(
         &mut self,
         zero: V,
-        power: Power<F>,
+        power: Power<V>,
         except: usize,
+        keep: bool,
         from: usize,
         to: usize,
     ) -> HighLow<F>
@@ -199,8 +210,8 @@ impl<F: Float> Row<'_, F> {
                     let mut e = [zero; GROUPS];
                     for (group, e) in e.iter_mut().enumerate() {
                         let at = at + group * WIDTH + part * V::LANES;
-                        *e = power.exp::<V, SHAPED>(zero.load(&self.logits()[at..at + V::LANES]));
-                        if KEEP {
+                        *e = power.exp::<SHAPED>(zero.load(&self.logits()[at..at + V::LANES]));
+                        if keep {
                             e.store(&mut self.grad[at..at + V::LANES]);
                         }
                     }
@@ -215,8 +226,8 @@ impl<F: Float> Row<'_, F> {
                             continue;
                         }
                         let (z, count) = load_from(zero, self.logits(), at);
-                        let all = power.exp::<V, SHAPED>(z);
-                        if KEEP {
+                        let all = power.exp::<SHAPED>(z);
+                        if keep {
                             store_from(all, self.grad, at);
                         }
                         let others = is_place(zero, at, except).select(zero, all);

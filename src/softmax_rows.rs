@@ -8,13 +8,15 @@ use crate::dispatch::{Kernel, Level};
 use crate::error::Error;
 use crate::float::Float;
 use crate::job::Job;
-use crate::lanes::{Lanes, Mask};
+use crate::lanes::{Lanes, Mask, Scalar};
 use crate::loss::Loss;
 use crate::math::ln_1p;
 use crate::row_loss::{OfRow, RowTargets, sum_rows};
 use crate::softmax::{Logits, Power, Row, Sums, is_place, load_from, maximum, place, store_from};
 use crate::sum::{HighLow, LaneSum, fold};
 use crate::total::Exact;
+
+mod few;
 
 /// How a loss over the softmax of logits is made.
 #[derive(Clone, Copy, Debug)]
@@ -41,23 +43,128 @@ impl<F: Float, L: Loss<F>> OverSoftmax<F, L> {
         total: Option<&mut Exact<F>>,
     ) -> Result<HighLow<F>, Error<F>> {
         let rows = job.target.rows(job.pred.len().max(job.grad.len()));
+        if few::applies(&job, &self) {
+            return self.run_few(job, rows, level, total);
+        }
         sum_rows(rows, level, total, |first, losses| {
-            let job = &mut job;
-            let done = if job.grad.is_empty() {
-                level.run(Group::<F, L, false> { job: &mut *job, of: self, first, losses })
-            } else {
-                level.run(Group::<F, L, true> { job: &mut *job, of: self, first, losses })
-            };
-            done.map_err(|row| self.bad_row(job, row))
+            for (row, loss) in (first..).zip(losses.iter_mut()) {
+                *loss = self.row(&mut job, level, row)?;
+            }
+            if let Some(each) = job.each.get_mut(first..first + losses.len()) {
+                each.copy_from_slice(losses);
+            }
+            Ok(())
         })
     }
 
-    #[cold]
-    fn bad_row(&self, job: &Job<'_, F, RowTargets<'_, F>>, row: usize) -> Error<F> {
-        let target = &job.target;
-        if let Some(&value) = job.weights.get(row).filter(|weight| !weight.finite()) {
-            return Error::Weight { index: row, value };
+    /// The same for rows of few classes.
+    #[inline(never)]
+    fn run_few(
+        self,
+        mut job: Job<'_, F, RowTargets<'_, F>>,
+        rows: usize,
+        level: Level,
+        total: Option<&mut Exact<F>>,
+    ) -> Result<HighLow<F>, Error<F>> {
+        let mut room = few::Room::new();
+        let of = self.without_loss();
+        sum_rows(rows, level, total, |first, losses| {
+            level.run(few::Rows { job: &mut job, of, first, losses: &mut *losses, room: &mut room })?;
+            if let Some(each) = job.each.get_mut(first..first + losses.len()) {
+                each.copy_from_slice(losses);
+            }
+            Ok(())
+        })
+    }
+
+    /// The weighted loss of a row; its gradient is written.
+    fn row(&self, job: &mut Job<'_, F, RowTargets<'_, F>>, level: Level, row: usize) -> Result<F, Error<F>> {
+        let RowTargets { classes, stride, of, .. } = job.target;
+        let elements = row * stride..row * stride + classes;
+        let weight = job.weights.get(row).copied().unwrap_or(F::ONE);
+        if !weight.finite() {
+            return Err(Error::Weight { index: row, value: weight });
         }
+        let masked = weight == F::ZERO || job.target.ignored(row, self.ignore_index);
+        let label = job.target.label(row);
+        let target = match of {
+            OfRow::Each(target) => target.get(elements.clone()).unwrap_or_default(),
+            OfRow::Label(_) => &[],
+        };
+        let class_weight = job.target.class_weight(row);
+        let room = Row {
+            logits: job.pred.get(elements.clone()).unwrap_or_default(),
+            grad: job.grad.get_mut(elements.clone()).unwrap_or_default(),
+        };
+        let plain = self.label_alone && self.smoothing == F::ZERO;
+        let own = label.filter(|_| plain).map(|label| room.logits()[label]);
+
+        // Rows that are left out have no loss, but may be asked for their log-sum-exp.
+        let outputs = job.target.log_sums.is_some() || job.target.hits.is_some();
+        let keep = !masked && !room.grad.is_empty() && !job.add && own.is_some() && !self.logits.capped();
+        let facts = if masked && !outputs {
+            None
+        } else {
+            let room = Row { logits: room.logits, grad: &mut *room.grad };
+            level.run(Softmax { room, logits: self.logits, keep })
+        };
+        if let Some(log_sums) = &mut job.target.log_sums {
+            log_sums[row] = facts.map_or_else(|| no_log_sum(room.logits()), |facts| facts.log_sum);
+        }
+        if let Some(hits) = &mut job.target.hits {
+            let wanted = label.or_else(|| greatest(target));
+            hits[row] = !masked && wanted.is_some() && greatest_of(facts, room.logits()) == wanted;
+        }
+        let Some(facts) = facts.filter(|_| !masked) else {
+            let (loss, slope) = if masked { (F::ZERO, F::ZERO) } else { (F::NAN, F::NAN) };
+            for grad in room.grad {
+                *grad = if job.add { *grad + slope } else { slope };
+            }
+            return Ok(loss);
+        };
+
+        let factor = weight * job.lift * job.factor;
+        let z_loss = self.z_loss(&facts);
+        if let (Some(label), Some(own)) = (label, own) {
+            let add = job.add;
+            let of_label = OfLabel { room, facts, z_loss, label, own, class_weight, factor, add, keep };
+            return Ok(level.run(of_label) * weight);
+        }
+        let class_weights = job.target.class_weights.unwrap_or_default();
+        let mut targets = Distribution {
+            of: target,
+            label: label.unwrap_or(usize::MAX),
+            class_weights,
+            kept: F::ONE - self.smoothing,
+            everywhere: self.smoothing / F::from_count(classes as u64),
+            teacher: None,
+        };
+        if self.teacher {
+            let room = Row { logits: target, grad: &mut [] };
+            let facts = level.run(Softmax { room, logits: self.logits, keep: false });
+            let (max, log) = facts.map_or((F::NAN, F::NAN), |facts| (facts.max, facts.log));
+            targets.teacher = Some((self.logits, max, log));
+        }
+        let dense = Dense { room, facts, of: self.of, targets, z_loss, factor, add: job.add };
+        level.run(dense).map(|loss| loss * weight).ok_or_else(|| self.bad_target(&job.target, row))
+    }
+
+    /// What the square of the log-sum-exp adds to a loss, and a change of the log-sum-exp to it.
+    fn z_loss(&self, facts: &Facts<F>) -> [F; 2] {
+        match self.z_loss {
+            zero if zero == F::ZERO => [F::ZERO; 2],
+            factor => [factor * facts.log_sum * facts.log_sum, (factor + factor) * facts.log_sum],
+        }
+    }
+
+    /// What rows of few classes need to know.
+    fn without_loss(&self) -> OverSoftmax<F, ()> {
+        let OverSoftmax { logits, z_loss, smoothing, ignore_index, teacher, label_alone, .. } = *self;
+        OverSoftmax { of: (), logits, z_loss, smoothing, ignore_index, teacher, label_alone }
+    }
+
+    #[cold]
+    fn bad_target(&self, target: &RowTargets<'_, F>, row: usize) -> Error<F> {
         let bad = |class: &usize| !self.of.target_domain().holds(target.target(row, *class));
         match (0..target.classes).find(bad) {
             Some(class) => {
@@ -68,140 +175,28 @@ impl<F: Float, L: Loss<F>> OverSoftmax<F, L> {
     }
 }
 
-/// The rows whose losses are added up together. On a bad value, the index of its row.
-struct Group<'j, 'a, 't, F, L, const GRAD: bool> {
-    job: &'j mut Job<'a, F, RowTargets<'t, F>>,
-    of: OverSoftmax<F, L>,
-    first: usize,
-    losses: &'j mut [F],
+/// The log-sum-exp of a row whose maximum is no number.
+#[cold]
+fn no_log_sum<F: Float>(logits: &[F]) -> F {
+    logits.iter().fold(-F::INFINITY, |max, &z| if z.nan() || max > z || max.nan() { max } else { z })
 }
 
-impl<F: Float, L: Loss<F>, const GRAD: bool> Kernel<F> for Group<'_, '_, '_, F, L, GRAD> {
-    type Output = Result<(), usize>;
-
-    #[inline(always)]
-    fn run<V: Lanes<Elem = F>, const WIDTH: usize, const PARTS: usize>(self, zero: V) -> Self::Output {
-        let Group { job, of, first, losses } = self;
-        for (row, loss) in (first..).zip(losses.iter_mut()) {
-            let weight = job.weights.get(row).copied().unwrap_or(F::ONE);
-            if !weight.finite() {
-                return Err(row);
-            }
-            let unweighted = one_row::<F, L, V, WIDTH, PARTS, GRAD>(job, of, zero, row, weight).ok_or(row)?;
-            *loss = if weight == F::ZERO { F::ZERO } else { unweighted * weight };
+/// The place of the greatest number, the first of equal ones.
+fn greatest<F: Float>(numbers: &[F]) -> Option<usize> {
+    let mut greatest = None;
+    for (place, &x) in numbers.iter().enumerate() {
+        if !x.nan() && greatest.is_none_or(|(_, most)| x > most) {
+            greatest = Some((place, x));
         }
-        if let Some(each) = job.each.get_mut(first..first + losses.len()) {
-            each.copy_from_slice(losses);
-        }
-        Ok(())
     }
+    greatest.map(|(place, _)| place)
 }
 
-/// The loss of a row, without its weight; none where a target is bad.
-#[inline(always)]
-fn one_row<F, L, V, const WIDTH: usize, const PARTS: usize, const GRAD: bool>(
-    job: &mut Job<'_, F, RowTargets<'_, F>>,
-    of: OverSoftmax<F, L>,
-    zero: V,
-    row: usize,
-    weight: F,
-) -> Option<F>
-where
-    F: Float,
-    L: Loss<F>,
-    V: Lanes<Elem = F>,
-{
-    let RowTargets { classes, stride, .. } = job.target;
-    let elements = row * stride..row * stride + classes;
-    let masked = weight == F::ZERO || job.target.ignored(row, of.ignore_index);
-    let label = job.target.label(row);
-    let class_weight = job.target.class_weight(row);
-    let mut room = Row {
-        logits: job.pred.get(elements.clone()).unwrap_or_default(),
-        grad: job.grad.get_mut(elements.clone()).unwrap_or_default(),
-    };
-
-    let max = maximum(zero, room.logits());
-    let at = place(zero, room.logits(), max);
-    if let Some(hits) = &mut job.target.hits {
-        let wanted = match (label, job.target.of) {
-            (None, OfRow::Each(target)) => {
-                let target = target.get(elements.clone()).unwrap_or_default();
-                Some(place(zero, target, maximum(zero, target)))
-            }
-            (label, _) => label,
-        };
-        hits[row] = !masked && wanted == Some(at);
+fn greatest_of<F: Float>(facts: Option<Facts<F>>, logits: &[F]) -> Option<usize> {
+    match facts {
+        Some(facts) => Some(facts.at),
+        None => greatest(logits),
     }
-    if !max.finite() || masked {
-        let number = |room: &Row<'_, F>| room.logits().iter().all(|z| !z.nan());
-        if let Some(log_sums) = &mut job.target.log_sums {
-            log_sums[row] = if !number(&room) {
-                F::NAN
-            } else if max.finite() {
-                Facts::new::<V, WIDTH, PARTS, false>(zero, of.logits, &mut room, max, at).log_sum
-            } else {
-                max
-            };
-        }
-        let (loss, slope) = if masked { (F::ZERO, F::ZERO) } else { (F::NAN, F::NAN) };
-        for grad in room.grad {
-            *grad = if job.add { *grad + slope } else { slope };
-        }
-        return Some(loss);
-    }
-
-    let plain = of.label_alone && of.smoothing == F::ZERO;
-    let kept = GRAD && !job.add && !of.logits.capped() && label.is_some() && plain;
-    let before = label.map(|label| room.logits()[label]);
-    let facts = match kept {
-        true => Facts::new::<V, WIDTH, PARTS, true>(zero, of.logits, &mut room, max, at),
-        false => Facts::new::<V, WIDTH, PARTS, false>(zero, of.logits, &mut room, max, at),
-    };
-    if let Some(log_sums) = &mut job.target.log_sums {
-        log_sums[row] = facts.log_sum;
-    }
-    let factor = weight * job.lift * job.factor;
-    let of_log_sum = if of.z_loss == F::ZERO { F::ZERO } else { (of.z_loss + of.z_loss) * facts.log_sum };
-    let z_loss = if of.z_loss == F::ZERO { F::ZERO } else { of.z_loss * facts.log_sum * facts.log_sum };
-
-    if let (Some(label), Some(z), true) = (label, before, plain) {
-        let single = zero.single();
-        let down = facts.down(single.splat(z));
-        // Of nothing at all there is no part, however improbable it is.
-        let own = if class_weight == F::ZERO { F::ZERO } else { class_weight * (lane(down) + facts.log) };
-        if GRAD {
-            let share = facts.sums.share(facts.exp(single.splat(z)));
-            let missed = if label == at { facts.sums.missed() } else { F::ONE - lane(share) };
-            let slope = of_log_sum * lane(share) - class_weight * missed;
-            let old = room.grad[label];
-            let all = Spread { facts: &facts, factor, share: class_weight + of_log_sum, add: job.add };
-            all.write::<V>(zero, &mut room, kept);
-            let slope = slope * (factor * lane(of.logits.slope(single.splat(z))));
-            room.grad[label] = if job.add { old + slope } else { slope };
-        }
-        return Some(own + z_loss);
-    }
-
-    let class_weights = job.target.class_weights.unwrap_or_default();
-    let targets = Distribution {
-        of: match job.target.of {
-            OfRow::Each(target) => target.get(elements).unwrap_or_default(),
-            OfRow::Label(_) => &[],
-        },
-        label: label.unwrap_or(usize::MAX),
-        class_weights,
-        kept: F::ONE - of.smoothing,
-        everywhere: of.smoothing / F::from_count(classes as u64),
-        teacher: None,
-    };
-    let targets = if of.teacher { targets.softmax::<V, WIDTH, PARTS>(zero, of.logits)? } else { targets };
-    let dense = Dense { facts: &facts, of: of.of, targets, of_log_sum };
-    let (loss, slopes) = dense.sums::<V, WIDTH, PARTS>(zero, room.logits())?;
-    if GRAD {
-        dense.write::<V>(zero, &mut room, slopes, factor, job.add);
-    }
-    Some(loss + z_loss)
 }
 
 /// The first lane.
@@ -213,48 +208,63 @@ fn lane<V: Lanes>(lanes: V) -> V::Elem {
 }
 
 /// What is known of a row once its exponentials have been added up.
+#[derive(Clone, Copy)]
 struct Facts<F> {
     logits: Logits<F>,
-    power: Power<F>,
-    /// The greatest logit under its cap.
+    /// The place of the greatest logit, and that under its cap.
+    at: usize,
     max: F,
-    sums: Sums<F>,
+    sums: Sums<Scalar<F>>,
     /// ln(1 + S): what the log-sum-exp has beside the greatest logit.
     log: F,
     log_sum: F,
 }
 
-impl<F: Float> Facts<F> {
-    #[inline(always)]
-    fn new<V, const WIDTH: usize, const PARTS: usize, const KEEP: bool>(
-        zero: V,
-        logits: Logits<F>,
-        room: &mut Row<'_, F>,
-        max: F,
-        at: usize,
-    ) -> Self
-    where
-        V: Lanes<Elem = F>,
-    {
-        let single = zero.single();
-        let max = lane(logits.cap(single.splat(max)));
-        let power = logits.against(max);
-        let rest = match logits.shaped() {
-            true => room.exponentials::<V, WIDTH, PARTS, true, KEEP>(zero, power, at),
-            false => room.exponentials::<V, WIDTH, PARTS, false, KEEP>(zero, power, at),
-        };
-        let sums = Sums::new(power.one(single, max), rest);
-        let log = lane(ln_1p(single.splat(sums.odds())));
-        let log_sum = lane(logits.over_temperature(single.splat(max))) + log;
-        Facts { logits, power, max, sums, log, log_sum }
-    }
+/// Adds up the exponentials of a row, and keeps them in the gradient's room where it is told to. None where the maximum
+/// is no number.
+struct Softmax<'a, F> {
+    room: Row<'a, F>,
+    logits: Logits<F>,
+    keep: bool,
+}
+
+impl<F: Float> Kernel<F> for Softmax<'_, F> {
+    type Output = Option<Facts<F>>;
 
     #[inline(always)]
-    fn exp<V: Lanes<Elem = F>>(&self, z: V) -> V {
-        match self.logits.shaped() {
-            true => self.power.exp::<V, true>(z),
-            false => self.power.exp::<V, false>(z),
+    fn run<V: Lanes<Elem = F>, const WIDTH: usize, const PARTS: usize>(self, zero: V) -> Self::Output {
+        let Softmax { mut room, logits, keep } = self;
+        let max = maximum(zero, room.logits());
+        if !max.finite() {
+            return None;
         }
+        let at = place(zero, room.logits(), max);
+        let max = logits.cap(zero.single().splat(max));
+        let top = lane(logits.against(max).of_capped(max));
+        let max = lane(max);
+        let power = logits.against(zero.splat(max));
+        let rest = match logits.shaped() {
+            true => room.exponentials::<V, WIDTH, PARTS, true>(zero, power, at, keep),
+            false => room.exponentials::<V, WIDTH, PARTS, false>(zero, power, at, keep),
+        };
+        let sums = Sums::new(Scalar(top), [Scalar(rest.high), Scalar(rest.low)]);
+        let log = lane(ln_1p(zero.single().splat(sums.odds().0)));
+        let log_sum = logits.over_temperature(Scalar(max)).0 + log;
+        Some(Facts { logits, at, max, sums, log, log_sum })
+    }
+}
+
+impl<F: Float> Facts<F> {
+    /// What makes a logit's exponential in the units of the sums.
+    #[inline(always)]
+    fn power<V: Lanes<Elem = F>>(&self, zero: V) -> Power<V> {
+        self.logits.against(zero.splat(self.max))
+    }
+
+    /// The share of a logit.
+    #[inline(always)]
+    fn share<V: Lanes<Elem = F>>(&self, power: &Power<V>, z: V) -> V {
+        self.sums.splat(z).share(power.of_capped(self.logits.cap(z)))
     }
 
     /// How far a logit lies below the greatest one, as the softmax sees them.
@@ -264,36 +274,71 @@ impl<F: Float> Facts<F> {
     }
 }
 
-/// A gradient that is a multiple of the shares.
-struct Spread<'f, F> {
-    facts: &'f Facts<F>,
+/// The cross-entropy of a row with its label alone, without the row's weight.
+struct OfLabel<'a, F> {
+    room: Row<'a, F>,
+    facts: Facts<F>,
+    z_loss: [F; 2],
+    label: usize,
+    /// The label's logit.
+    own: F,
+    class_weight: F,
     factor: F,
-    share: F,
     add: bool,
+    /// Whether the gradient's room holds the exponentials.
+    keep: bool,
 }
 
-impl<F: Float> Spread<'_, F> {
+impl<F: Float> Kernel<F> for OfLabel<'_, F> {
+    type Output = F;
+
     #[inline(always)]
-    fn write<V: Lanes<Elem = F>>(&self, zero: V, room: &mut Row<'_, F>, kept: bool) {
-        let Spread { facts, factor, share, add } = *self;
+    fn run<V: Lanes<Elem = F>, const WIDTH: usize, const PARTS: usize>(mut self, zero: V) -> F {
+        let OfLabel { ref facts, z_loss: [z_loss, of_log_sum], label, class_weight, factor, add, .. } = self;
+        let own = zero.single().splat(self.own);
+        // Of nothing at all there is no part, however improbable it is.
+        let value = if class_weight == F::ZERO {
+            F::ZERO
+        } else {
+            class_weight * (lane(facts.down(own)) + facts.log)
+        };
+        if !self.room.grad.is_empty() {
+            let share = lane(facts.share(&facts.power(own), own));
+            let missed = if label == facts.at { facts.sums.missed().0 } else { F::ONE - share };
+            let slope = of_log_sum * share - class_weight * missed;
+            let slope = slope * (factor * lane(facts.logits.slope(own)));
+            let before = self.room.grad[label];
+            self.spread(zero, (class_weight + of_log_sum) * factor);
+            self.room.grad[label] = if add { before + slope } else { slope };
+        }
+        value + z_loss
+    }
+}
+
+impl<F: Float> OfLabel<'_, F> {
+    /// Writes a multiple of the shares.
+    #[inline(always)]
+    fn spread<V: Lanes<Elem = F>>(&mut self, zero: V, factor: F) {
+        let OfLabel { room, facts, add, keep, .. } = self;
         let classes = room.grad.len();
-        if kept {
-            let factor = zero.splat(share * factor * facts.logits.inverse());
+        let sums = facts.sums.splat(zero);
+        if *keep {
+            let factor = zero.splat(factor * facts.logits.inverse());
             let (registers, last) = room.grad.split_at_mut(classes - classes % V::LANES);
             for register in registers.chunks_exact_mut(V::LANES) {
-                (facts.sums.share(zero.load(register)) * factor).store(register);
+                (sums.share(zero.load(register)) * factor).store(register);
             }
             if !last.is_empty() {
-                (facts.sums.share(zero.load_first(last)) * factor).store_first(last);
+                (sums.share(zero.load_first(last)) * factor).store_first(last);
             }
             return;
         }
-        let factor = zero.splat(share * factor);
+        let (power, factor) = (facts.power(zero), zero.splat(factor));
         for at in (0..classes).step_by(V::LANES) {
             let (z, _) = load_from(zero, room.logits(), at);
-            let slope = facts.sums.share(facts.exp(z)) * (factor * facts.logits.slope(z));
-            let old = if add { load_from(zero, room.grad, at).0 + slope } else { slope };
-            store_from(old, room.grad, at);
+            let slope = facts.share(&power, z) * (factor * facts.logits.slope(z));
+            let new = if *add { load_from(zero, room.grad, at).0 + slope } else { slope };
+            store_from(new, room.grad, at);
         }
     }
 }
@@ -314,28 +359,6 @@ struct Distribution<'a, F> {
 }
 
 impl<F: Float> Distribution<'_, F> {
-    /// The same targets as the logits of a softmax; none where they have none.
-    #[inline(always)]
-    fn softmax<V, const WIDTH: usize, const PARTS: usize>(
-        mut self,
-        zero: V,
-        logits: Logits<F>,
-    ) -> Option<Self>
-    where
-        V: Lanes<Elem = F>,
-    {
-        let max = maximum(zero, self.of);
-        let mut room = Row { logits: self.of, grad: &mut [] };
-        if max.finite() {
-            let at = place(zero, self.of, max);
-            let facts = Facts::new::<V, WIDTH, PARTS, false>(zero, logits, &mut room, max, at);
-            self.teacher = Some((logits, facts.max, facts.log));
-        } else {
-            self.teacher = Some((logits, F::NAN, F::NAN));
-        }
-        Some(self)
-    }
-
     #[inline(always)]
     fn at<V: Lanes<Elem = F>>(&self, zero: V, at: usize) -> V {
         let mut target = match self.of.is_empty() {
@@ -356,22 +379,38 @@ impl<F: Float> Distribution<'_, F> {
     }
 }
 
-/// A loss of the logarithms of a row's shares.
+/// A loss of the logarithms of a row's shares, without the row's weight; none where a target is bad.
 struct Dense<'a, F, L> {
-    facts: &'a Facts<F>,
+    room: Row<'a, F>,
+    facts: Facts<F>,
     of: L,
     targets: Distribution<'a, F>,
-    /// How the loss changes with the log-sum-exp itself.
-    of_log_sum: F,
+    z_loss: [F; 2],
+    factor: F,
+    add: bool,
+}
+
+impl<F: Float, L: Loss<F>> Kernel<F> for Dense<'_, F, L> {
+    type Output = Option<F>;
+
+    #[inline(always)]
+    fn run<V: Lanes<Elem = F>, const WIDTH: usize, const PARTS: usize>(mut self, zero: V) -> Option<F> {
+        let (loss, slopes) = self.sums::<V, WIDTH, PARTS>(zero)?;
+        if !self.room.grad.is_empty() {
+            self.write(zero, slopes);
+        }
+        Some(loss + self.z_loss[0])
+    }
 }
 
 impl<F: Float, L: Loss<F>> Dense<'_, F, L> {
-    /// The sums of the losses of all classes and of their slopes; none where a target is bad.
+    /// The sums of the losses of all classes and of their slopes.
     #[inline(always)]
-    fn sums<V, const WIDTH: usize, const PARTS: usize>(&self, zero: V, logits: &[F]) -> Option<(F, F)>
+    fn sums<V, const WIDTH: usize, const PARTS: usize>(&self, zero: V) -> Option<(F, F)>
     where
         V: Lanes<Elem = F>,
     {
+        let logits = self.room.logits();
         let (mut losses, mut slopes) = ([LaneSum::new(zero); PARTS], [LaneSum::new(zero); PARTS]);
         let domain = self.of.target_domain();
         for row in (0..logits.len()).step_by(WIDTH) {
@@ -400,15 +439,15 @@ impl<F: Float, L: Loss<F>> Dense<'_, F, L> {
     }
 
     #[inline(always)]
-    fn write<V: Lanes<Elem = F>>(&self, zero: V, room: &mut Row<'_, F>, slopes: F, factor: F, add: bool) {
-        let all = zero.splat(self.of_log_sum - slopes);
-        for at in (0..room.grad.len()).step_by(V::LANES) {
-            let (z, _) = load_from(zero, room.logits(), at);
+    fn write<V: Lanes<Elem = F>>(&mut self, zero: V, slopes: F) {
+        let (power, all) = (self.facts.power(zero), zero.splat(self.z_loss[1] - slopes));
+        for at in (0..self.room.grad.len()).step_by(V::LANES) {
+            let (z, _) = load_from(zero, self.room.logits(), at);
             let (_, own) = self.of.at(self.log_share(z), self.targets.at(zero, at));
-            let slope = self.facts.sums.share(self.facts.exp(z)).mul_add(all, own);
-            let slope = slope * (zero.splat(factor) * self.facts.logits.slope(z));
-            let new = if add { load_from(zero, room.grad, at).0 + slope } else { slope };
-            store_from(new, room.grad, at);
+            let slope = self.facts.share(&power, z).mul_add(all, own);
+            let slope = slope * (zero.splat(self.factor) * self.facts.logits.slope(z));
+            let new = if self.add { load_from(zero, self.room.grad, at).0 + slope } else { slope };
+            store_from(new, self.room.grad, at);
         }
     }
 }

@@ -43,6 +43,13 @@ impl<V: Lanes> LaneSum<V> {
         self.sum = sum;
     }
 
+    /// The sum, high and low.
+    #[inline(always)]
+    pub fn pair(self) -> [V; 2] {
+        let (high, low) = two_sum_of(self.sum, self.error);
+        [high, low]
+    }
+
     /// Two sums as one.
     #[inline(always)]
     fn with(self, other: Self) -> Self {
@@ -65,6 +72,30 @@ pub fn difference<V: Lanes>(a: V, b: V) -> (V, V) {
     let high = a - b;
     let of_b = a - high;
     (high, (a - (high + of_b)) + (of_b - b))
+}
+
+/// `a + b` and what its rounding leaves out, exactly.
+#[inline(always)]
+pub fn two_sum_of<V: Lanes>(a: V, b: V) -> (V, V) {
+    let high = a + b;
+    let of_b = high - a;
+    (high, (a - (high - of_b)) + (b - of_b))
+}
+
+/// `a * b` and what its rounding leaves out, exactly, for numbers that are neither huge nor tiny. Either way to it gives
+/// the same bits.
+#[inline(always)]
+pub fn two_product_of<V: Lanes>(a: V, b: V) -> (V, V) {
+    let high = a * b;
+    if V::FUSED {
+        return (high, a.mul_add(b, -high));
+    }
+    let factor = a.splat(V::Elem::from_count((1 << V::Elem::SIGNIFICAND.div_ceil(2)) + 1));
+    let far = [a * factor, b * factor];
+    let head = [far[0] - (far[0] - a), far[1] - (far[1] - b)];
+    let tail = [a - head[0], b - head[1]];
+    let low = ((head[0] * head[1] - high) + head[0] * tail[1] + tail[0] * head[1]) + tail[0] * tail[1];
+    (high, low)
 }
 
 /// `x`, but 0 in lanes that are infinite or NaN.

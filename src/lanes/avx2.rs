@@ -12,13 +12,13 @@ use core::ops::{Add, BitAnd, BitOr, Div, Mul, Neg, Not, Sub};
 use super::{Lanes, Mask, sealed::Register, x86::x86_register};
 
 x86_register!(Avx2F32, MaskF32, f32, __m256, 8;
-    splat _mm256_set1_ps, load _mm256_loadu_ps, store _mm256_storeu_ps;
+    splat _mm256_set1_ps, load _mm256_loadu_ps, store _mm256_storeu_ps, columns load_f32 store_f32;
     _mm256_add_ps, _mm256_sub_ps, _mm256_mul_ps, _mm256_div_ps, _mm256_fmadd_ps, _mm256_fnmadd_ps, _mm256_max_ps, _mm256_min_ps;
     _mm256_cmp_ps, _mm256_and_ps, _mm256_andnot_ps, _mm256_or_ps, _mm256_xor_ps;
     to_int _mm256_castps_si256, of_int _mm256_castsi256_ps, _mm256_add_epi32, _mm256_sub_epi32, _mm256_sll_epi32, _mm256_srl_epi32);
 
 x86_register!(Avx2F64, MaskF64, f64, __m256d, 4;
-    splat _mm256_set1_pd, load _mm256_loadu_pd, store _mm256_storeu_pd;
+    splat _mm256_set1_pd, load _mm256_loadu_pd, store _mm256_storeu_pd, columns load_f64 store_f64;
     _mm256_add_pd, _mm256_sub_pd, _mm256_mul_pd, _mm256_div_pd, _mm256_fmadd_pd, _mm256_fnmadd_pd, _mm256_max_pd, _mm256_min_pd;
     _mm256_cmp_pd, _mm256_and_pd, _mm256_andnot_pd, _mm256_or_pd, _mm256_xor_pd;
     to_int _mm256_castpd_si256, of_int _mm256_castsi256_pd, _mm256_add_epi64, _mm256_sub_epi64, _mm256_sll_epi64, _mm256_srl_epi64);
@@ -82,3 +82,98 @@ mask!(MaskF32 of Avx2F32: f32, __m256, _mm256_and_ps, _mm256_or_ps, _mm256_xor_p
     _mm256_loadu_ps, _mm256_maskload_ps, _mm256_maskstore_ps, _mm256_castps_si256, i32, 8);
 mask!(MaskF64 of Avx2F64: f64, __m256d, _mm256_and_pd, _mm256_or_pd, _mm256_xor_pd, ones _mm256_set1_pd(f64::from_bits(!0)), _mm256_blendv_pd, _mm256_movemask_pd;
     _mm256_loadu_pd, _mm256_maskload_pd, _mm256_maskstore_pd, _mm256_castpd_si256, i64, 4);
+
+/// Transposing in quarters of 128 bits: a register holds a row in each quarter, and four rows of a quarter become its
+/// columns.
+mod columns {
+    use super::*;
+
+    #[inline(always)]
+    unsafe fn transposed(rows: [__m256; 4]) -> [__m256; 4] {
+        unsafe {
+            let [a, b, c, d] = rows;
+            let (ab, cd) = (_mm256_unpacklo_ps(a, b), _mm256_unpacklo_ps(c, d));
+            let (ab_high, cd_high) = (_mm256_unpackhi_ps(a, b), _mm256_unpackhi_ps(c, d));
+            [
+                _mm256_shuffle_ps::<0x44>(ab, cd),
+                _mm256_shuffle_ps::<0xee>(ab, cd),
+                _mm256_shuffle_ps::<0x44>(ab_high, cd_high),
+                _mm256_shuffle_ps::<0xee>(ab_high, cd_high),
+            ]
+        }
+    }
+
+    #[inline(always)]
+    pub unsafe fn load_f32(from: *const f32, stride: usize) -> [__m256; 4] {
+        unsafe {
+            transposed([
+                rows_f32(from, stride, 0),
+                rows_f32(from, stride, 1),
+                rows_f32(from, stride, 2),
+                rows_f32(from, stride, 3),
+            ])
+        }
+    }
+
+    /// Rows `first`, and 4 after it.
+    #[inline(always)]
+    unsafe fn rows_f32(from: *const f32, stride: usize, first: usize) -> __m256 {
+        unsafe {
+            let row = _mm256_castps128_ps256(_mm_loadu_ps(from.add(first * stride)));
+            _mm256_insertf128_ps::<1>(row, _mm_loadu_ps(from.add((first + 4) * stride)))
+        }
+    }
+
+    #[inline(always)]
+    pub unsafe fn store_f32(columns: [__m256; 4], into: *mut f32, stride: usize) {
+        unsafe {
+            let rows = transposed(columns);
+            _mm_storeu_ps(into, _mm256_castps256_ps128(rows[0]));
+            _mm_storeu_ps(into.add(stride), _mm256_castps256_ps128(rows[1]));
+            _mm_storeu_ps(into.add(2 * stride), _mm256_castps256_ps128(rows[2]));
+            _mm_storeu_ps(into.add(3 * stride), _mm256_castps256_ps128(rows[3]));
+            _mm_storeu_ps(into.add(4 * stride), _mm256_extractf128_ps::<1>(rows[0]));
+            _mm_storeu_ps(into.add(5 * stride), _mm256_extractf128_ps::<1>(rows[1]));
+            _mm_storeu_ps(into.add(6 * stride), _mm256_extractf128_ps::<1>(rows[2]));
+            _mm_storeu_ps(into.add(7 * stride), _mm256_extractf128_ps::<1>(rows[3]));
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn transposed_f64(rows: [__m256d; 4]) -> [__m256d; 4] {
+        unsafe {
+            let [a, b, c, d] = rows;
+            let (even, odd) = (_mm256_unpacklo_pd(a, b), _mm256_unpackhi_pd(a, b));
+            let (even_high, odd_high) = (_mm256_unpacklo_pd(c, d), _mm256_unpackhi_pd(c, d));
+            [
+                _mm256_permute2f128_pd::<0x20>(even, even_high),
+                _mm256_permute2f128_pd::<0x20>(odd, odd_high),
+                _mm256_permute2f128_pd::<0x31>(even, even_high),
+                _mm256_permute2f128_pd::<0x31>(odd, odd_high),
+            ]
+        }
+    }
+
+    #[inline(always)]
+    pub unsafe fn load_f64(from: *const f64, stride: usize) -> [__m256d; 4] {
+        unsafe {
+            transposed_f64([
+                _mm256_loadu_pd(from),
+                _mm256_loadu_pd(from.add(stride)),
+                _mm256_loadu_pd(from.add(2 * stride)),
+                _mm256_loadu_pd(from.add(3 * stride)),
+            ])
+        }
+    }
+
+    #[inline(always)]
+    pub unsafe fn store_f64(columns: [__m256d; 4], into: *mut f64, stride: usize) {
+        unsafe {
+            let rows = transposed_f64(columns);
+            _mm256_storeu_pd(into, rows[0]);
+            _mm256_storeu_pd(into.add(stride), rows[1]);
+            _mm256_storeu_pd(into.add(2 * stride), rows[2]);
+            _mm256_storeu_pd(into.add(3 * stride), rows[3]);
+        }
+    }
+}

@@ -12,13 +12,13 @@ use core::ops::{Add, BitAnd, BitOr, Div, Mul, Neg, Not, Sub};
 use super::{Lanes, Mask, sealed::Register, x86::x86_register};
 
 x86_register!(Avx512F32, MaskF32, f32, __m512, 16;
-    splat _mm512_set1_ps, load _mm512_loadu_ps, store _mm512_storeu_ps;
+    splat _mm512_set1_ps, load _mm512_loadu_ps, store _mm512_storeu_ps, columns load_f32 store_f32;
     _mm512_add_ps, _mm512_sub_ps, _mm512_mul_ps, _mm512_div_ps, _mm512_fmadd_ps, _mm512_fnmadd_ps, _mm512_max_ps, _mm512_min_ps;
     _mm512_cmp_ps_mask, _mm512_and_ps, _mm512_andnot_ps, _mm512_or_ps, _mm512_xor_ps;
     to_int _mm512_castps_si512, of_int _mm512_castsi512_ps, _mm512_add_epi32, _mm512_sub_epi32, _mm512_sll_epi32, _mm512_srl_epi32);
 
 x86_register!(Avx512F64, MaskF64, f64, __m512d, 8;
-    splat _mm512_set1_pd, load _mm512_loadu_pd, store _mm512_storeu_pd;
+    splat _mm512_set1_pd, load _mm512_loadu_pd, store _mm512_storeu_pd, columns load_f64 store_f64;
     _mm512_add_pd, _mm512_sub_pd, _mm512_mul_pd, _mm512_div_pd, _mm512_fmadd_pd, _mm512_fnmadd_pd, _mm512_max_pd, _mm512_min_pd;
     _mm512_cmp_pd_mask, _mm512_and_pd, _mm512_andnot_pd, _mm512_or_pd, _mm512_xor_pd;
     to_int _mm512_castpd_si512, of_int _mm512_castsi512_pd, _mm512_add_epi64, _mm512_sub_epi64, _mm512_sll_epi64, _mm512_srl_epi64);
@@ -81,3 +81,119 @@ macro_rules! mask {
 
 mask!(MaskF32 of Avx512F32: f32, __m512, __mmask16, 16, _mm512_mask_blend_ps, _mm512_maskz_loadu_ps, _mm512_mask_storeu_ps);
 mask!(MaskF64 of Avx512F64: f64, __m512d, __mmask8, 8, _mm512_mask_blend_pd, _mm512_maskz_loadu_pd, _mm512_mask_storeu_pd);
+
+/// Transposing in quarters of 128 bits: a register holds a row in each quarter, and four rows of a quarter become its
+/// columns.
+mod columns {
+    use super::*;
+
+    #[inline(always)]
+    unsafe fn transposed(rows: [__m512; 4]) -> [__m512; 4] {
+        unsafe {
+            let [a, b, c, d] = rows;
+            let (ab, cd) = (_mm512_unpacklo_ps(a, b), _mm512_unpacklo_ps(c, d));
+            let (ab_high, cd_high) = (_mm512_unpackhi_ps(a, b), _mm512_unpackhi_ps(c, d));
+            [
+                _mm512_shuffle_ps::<0x44>(ab, cd),
+                _mm512_shuffle_ps::<0xee>(ab, cd),
+                _mm512_shuffle_ps::<0x44>(ab_high, cd_high),
+                _mm512_shuffle_ps::<0xee>(ab_high, cd_high),
+            ]
+        }
+    }
+
+    /// Rows `first`, and 4, 8 and 12 after it.
+    #[inline(always)]
+    unsafe fn rows_f32(from: *const f32, stride: usize, first: usize) -> __m512 {
+        unsafe {
+            let row = _mm512_castps128_ps512(_mm_loadu_ps(from.add(first * stride)));
+            let row = _mm512_insertf32x4::<1>(row, _mm_loadu_ps(from.add((first + 4) * stride)));
+            let row = _mm512_insertf32x4::<2>(row, _mm_loadu_ps(from.add((first + 8) * stride)));
+            _mm512_insertf32x4::<3>(row, _mm_loadu_ps(from.add((first + 12) * stride)))
+        }
+    }
+
+    #[inline(always)]
+    pub unsafe fn load_f32(from: *const f32, stride: usize) -> [__m512; 4] {
+        unsafe {
+            transposed([
+                rows_f32(from, stride, 0),
+                rows_f32(from, stride, 1),
+                rows_f32(from, stride, 2),
+                rows_f32(from, stride, 3),
+            ])
+        }
+    }
+
+    #[inline(always)]
+    pub unsafe fn store_f32(columns: [__m512; 4], into: *mut f32, stride: usize) {
+        unsafe {
+            let [a, b, c, d] = transposed(columns);
+            // In the order of the rows.
+            put_f32::<0>([a, b, c, d], into, stride);
+            put_f32::<1>([a, b, c, d], into.add(4 * stride), stride);
+            put_f32::<2>([a, b, c, d], into.add(8 * stride), stride);
+            put_f32::<3>([a, b, c, d], into.add(12 * stride), stride);
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn put_f32<const QUARTER: i32>(rows: [__m512; 4], into: *mut f32, stride: usize) {
+        unsafe {
+            _mm_storeu_ps(into, _mm512_extractf32x4_ps::<QUARTER>(rows[0]));
+            _mm_storeu_ps(into.add(stride), _mm512_extractf32x4_ps::<QUARTER>(rows[1]));
+            _mm_storeu_ps(into.add(2 * stride), _mm512_extractf32x4_ps::<QUARTER>(rows[2]));
+            _mm_storeu_ps(into.add(3 * stride), _mm512_extractf32x4_ps::<QUARTER>(rows[3]));
+        }
+    }
+
+    /// Two columns of rows `first`, and 2, 4 and 6 after it.
+    #[inline(always)]
+    unsafe fn rows_f64(from: *const f64, stride: usize, first: usize) -> __m512d {
+        unsafe {
+            let row = _mm512_castpd128_pd512(_mm_loadu_pd(from.add(first * stride)));
+            let row = _mm512_insertf64x2::<1>(row, _mm_loadu_pd(from.add((first + 2) * stride)));
+            let row = _mm512_insertf64x2::<2>(row, _mm_loadu_pd(from.add((first + 4) * stride)));
+            _mm512_insertf64x2::<3>(row, _mm_loadu_pd(from.add((first + 6) * stride)))
+        }
+    }
+
+    #[inline(always)]
+    pub unsafe fn load_f64(from: *const f64, stride: usize) -> [__m512d; 4] {
+        unsafe {
+            let (even, odd) = (rows_f64(from, stride, 0), rows_f64(from, stride, 1));
+            let (even_high, odd_high) = (rows_f64(from.add(2), stride, 0), rows_f64(from.add(2), stride, 1));
+            [
+                _mm512_unpacklo_pd(even, odd),
+                _mm512_unpackhi_pd(even, odd),
+                _mm512_unpacklo_pd(even_high, odd_high),
+                _mm512_unpackhi_pd(even_high, odd_high),
+            ]
+        }
+    }
+
+    #[inline(always)]
+    pub unsafe fn store_f64(columns: [__m512d; 4], into: *mut f64, stride: usize) {
+        unsafe {
+            let [a, b, c, d] = columns;
+            let (even, odd) = (_mm512_unpacklo_pd(a, b), _mm512_unpackhi_pd(a, b));
+            let (even_high, odd_high) = (_mm512_unpacklo_pd(c, d), _mm512_unpackhi_pd(c, d));
+            let rows = [even, even_high, odd, odd_high];
+            put_f64::<0>(rows, into, stride);
+            put_f64::<1>(rows, into.add(2 * stride), stride);
+            put_f64::<2>(rows, into.add(4 * stride), stride);
+            put_f64::<3>(rows, into.add(6 * stride), stride);
+        }
+    }
+
+    /// Two rows, in halves.
+    #[inline(always)]
+    unsafe fn put_f64<const QUARTER: i32>(rows: [__m512d; 4], into: *mut f64, stride: usize) {
+        unsafe {
+            _mm_storeu_pd(into, _mm512_extractf64x2_pd::<QUARTER>(rows[0]));
+            _mm_storeu_pd(into.add(2), _mm512_extractf64x2_pd::<QUARTER>(rows[1]));
+            _mm_storeu_pd(into.add(stride), _mm512_extractf64x2_pd::<QUARTER>(rows[2]));
+            _mm_storeu_pd(into.add(stride + 2), _mm512_extractf64x2_pd::<QUARTER>(rows[3]));
+        }
+    }
+}

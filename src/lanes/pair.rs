@@ -81,6 +81,22 @@ impl<V: Lanes> Lanes for Pair<V> {
         self.1.store_first(second);
     }
     #[inline(always)]
+    fn load_columns(self, from: &[V::Elem], stride: usize) -> [Self; 4] {
+        let (first, second) =
+            (self.0.load_columns(from, stride), self.1.load_columns(&from[V::LANES * stride..], stride));
+        [
+            Pair(first[0], second[0]),
+            Pair(first[1], second[1]),
+            Pair(first[2], second[2]),
+            Pair(first[3], second[3]),
+        ]
+    }
+    #[inline(always)]
+    fn store_columns([a, b, c, d]: [Self; 4], into: &mut [V::Elem], stride: usize) {
+        V::store_columns([a.0, b.0, c.0, d.0], into, stride);
+        V::store_columns([a.1, b.1, c.1, d.1], &mut into[V::LANES * stride..], stride);
+    }
+    #[inline(always)]
     fn mul_add(self, b: Self, c: Self) -> Self {
         Pair(self.0.mul_add(b.0, c.0), self.1.mul_add(b.1, c.1))
     }

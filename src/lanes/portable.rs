@@ -102,6 +102,22 @@ macro_rules! register {
                 }
             }
             #[inline(always)]
+            fn load_columns(self, from: &[$elem], stride: usize) -> [Self; 4] {
+                let from = &from[..($lanes - 1) * stride + 4];
+                core::array::from_fn(|column| {
+                    let lanes: [$elem; $lanes] = core::array::from_fn(|lane| from[lane * stride + column]);
+                    Self(<$wide>::from(lanes))
+                })
+            }
+            #[inline(always)]
+            fn store_columns(columns: [Self; 4], into: &mut [$elem], stride: usize) {
+                let columns = columns.map(|column| <[$elem; $lanes]>::from(column.0));
+                for lane in 0..$lanes {
+                    let row: [$elem; 4] = core::array::from_fn(|column| columns[column][lane]);
+                    into[lane * stride..][..4].copy_from_slice(&row);
+                }
+            }
+            #[inline(always)]
             fn mul_add(self, b: Self, c: Self) -> Self {
                 if cfg!(portable_fused) { Self(self.0.mul_add(b.0, c.0)) } else { self * b + c }
             }

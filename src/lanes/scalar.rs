@@ -84,6 +84,14 @@ impl<F: Float> Lanes for Scalar<F> {
         }
     }
     #[inline(always)]
+    fn load_columns(self, from: &[F], _: usize) -> [Self; 4] {
+        core::array::from_fn(|column| Scalar(from[column]))
+    }
+    #[inline(always)]
+    fn store_columns(columns: [Self; 4], into: &mut [F], _: usize) {
+        into[..4].copy_from_slice(&columns.map(|column| column.0));
+    }
+    #[inline(always)]
     fn mul_add(self, b: Self, c: Self) -> Self {
         self * b + c
     }

@@ -2,12 +2,13 @@
 //!
 //! SAFETY, for both backends: an intrinsic needs its instructions. It acts on values of the register types, which only
 //! `Register::zero` makes from nothing, and the caller of that has seen the CPU. Loads and stores cut their slice to
-//! the register's length first, and use the unaligned forms; partial ones touch only lanes that the slice has.
+//! the register's length first, and use the unaligned forms; partial ones touch only lanes that the slice has. Columns
+//! cut theirs to the fourth element of the last row, which is the furthest that they touch.
 
 /// A register over intrinsics, with all its operations but those of the mask.
 macro_rules! x86_register {
     ($register:ident, $mask:ident, $elem:ty, $raw:ty, $lanes:literal;
-     splat $set1:ident, load $loadu:ident, store $storeu:ident;
+     splat $set1:ident, load $loadu:ident, store $storeu:ident, columns $load_columns:ident $store_columns:ident;
      $add:ident, $sub:ident, $mul:ident, $div:ident, $fmadd:ident, $fnmadd:ident, $max:ident, $min:ident;
      $cmp:ident, $and:ident, $andnot:ident, $or:ident, $xor:ident;
      to_int $to_int:ident, of_int $of_int:ident, $iadd:ident, $isub:ident, $shl:ident, $shr:ident) => {
@@ -71,6 +72,16 @@ macro_rules! x86_register {
                 if !into.is_empty() {
                     unsafe { $mask::first(into.len()).store(into.as_mut_ptr(), self.0) }
                 }
+            }
+            #[inline(always)]
+            fn load_columns(self, from: &[$elem], stride: usize) -> [Self; 4] {
+                let _ = &from[..($lanes - 1) * stride + 4];
+                unsafe { columns::$load_columns(from.as_ptr(), stride) }.map(Self)
+            }
+            #[inline(always)]
+            fn store_columns(columns: [Self; 4], into: &mut [$elem], stride: usize) {
+                let _ = &into[..($lanes - 1) * stride + 4];
+                unsafe { columns::$store_columns(columns.map(|column| column.0), into.as_mut_ptr(), stride) }
             }
             #[inline(always)]
             fn mul_add(self, b: Self, c: Self) -> Self {

@@ -128,9 +128,8 @@ pub(crate) struct Scaling<F> {
 /// e^(z / T) scaled by what is part of `magic` beside 1.5 2^(SIGNIFICAND - 1) and the bias: a power of two. Without
 /// `TEMPERED`, T is 1.
 #[inline(always)]
-pub(crate) fn scaled<V: Lanes, const TEMPERED: bool>(z: V, magic: V::Elem, of: &Scaling<V::Elem>) -> V {
+pub(crate) fn scaled<V: Lanes, const TEMPERED: bool>(z: V, magic: V, of: &Scaling<V::Elem>) -> V {
     let (q, one) = (V::Elem::EXP.q, z.splat(V::Elem::ONE));
-    let magic = z.splat(magic);
     let biased = z.mul_add(z.splat(of.log2_e), magic);
     let (n, power) = (biased - magic, biased.bits_shl(V::Elem::SIGNIFICAND - 1));
     let high = n.neg_mul_add(z.splat(of.ln_2[0]), z);

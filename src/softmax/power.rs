@@ -15,7 +15,7 @@
 //! counts.
 
 use crate::float::Float;
-use crate::lanes::Lanes;
+use crate::lanes::{Lanes, Mask};
 use crate::math::{Scaling, exp_m1, scaled};
 use crate::sum::two_product;
 
@@ -91,46 +91,45 @@ impl<F: Float> Logits<F> {
         if self.temperature == F::ONE { difference } else { difference / difference.splat(self.temperature) }
     }
 
-    /// The exponentials of a row whose greatest capped logit, a finite one, is `max`.
-    pub fn against(self, max: F) -> Power<F> {
+    /// The exponentials of rows whose greatest capped logits, finite ones, are `max`.
+    #[inline(always)]
+    pub fn against<V: Lanes<Elem = F>>(self, max: V) -> Power<V> {
         let of = F::SOFTMAX;
-        let far = max.magnitude() > of.far * self.temperature;
-        let magic = F::EXP.magic();
-        let reference = if far { F::ZERO } else { (max * self.scaling.log2_e + magic) - magic };
-        let shift = if far { max } else { F::ZERO };
-        let limit = (max - shift) - of.depth * self.temperature;
-        let magic = magic + ((F::EXP.bias() + of.up) - reference);
+        let zero = max.splat(F::ZERO);
+        let far = max.abs().gt(max.splat(of.far * self.temperature));
+        let magic = max.splat(F::EXP.magic());
+        // Of any two whole numbers near it either does, so the class of rounding makes no promise here.
+        let reference = far.select(zero, (max * max.splat(self.scaling.log2_e) + magic) - magic);
+        let shift = far.select(max, zero);
+        let limit = (max - shift) - max.splat(of.depth * self.temperature);
+        let magic = magic + (max.splat(F::EXP.bias() + of.up) - reference);
         Power { logits: self, shift, limit, magic }
     }
 }
 
-/// The exponential against one row's reference.
-#[derive(Clone, Copy, Debug)]
-pub struct Power<F> {
-    logits: Logits<F>,
+/// The exponential against a row's reference: of one row in all lanes, or of as many rows.
+#[derive(Clone, Copy)]
+pub struct Power<V: Lanes> {
+    logits: Logits<V::Elem>,
     /// Subtracted first: 0, or the maximum where that is far from 0.
-    shift: F,
+    shift: V,
     /// Below it, nothing counts; it keeps the exponents in their range.
-    limit: F,
-    magic: F,
+    limit: V,
+    magic: V,
 }
 
-impl<F: Float> Power<F> {
+impl<V: Lanes> Power<V> {
     /// e^z for a logit, against the reference and scaled up. -inf gives next to nothing, NaN NaN.
     #[inline(always)]
-    pub fn exp<V: Lanes<Elem = F>, const SHAPED: bool>(&self, z: V) -> V {
+    pub fn exp<const SHAPED: bool>(&self, z: V) -> V {
         let z = if SHAPED { self.logits.cap(z) } else { z };
-        let z = z.splat(self.limit).max(z - z.splat(self.shift));
-        scaled::<V, SHAPED>(z, self.magic, &self.logits.scaling)
+        scaled::<V, SHAPED>(self.limit.max(z - self.shift), self.magic, &self.logits.scaling)
     }
 
-    /// The exponential of one capped logit.
+    /// The same for a logit that is under its cap already.
     #[inline(always)]
-    pub fn one<V: Lanes<Elem = F>>(&self, zero: V, capped: F) -> F {
-        let z = zero.splat(self.limit).max(zero.splat(capped) - zero.splat(self.shift));
-        let mut lane = [F::ZERO];
-        scaled::<V, true>(z, self.magic, &self.logits.scaling).store_first(&mut lane);
-        lane[0]
+    pub fn of_capped(&self, z: V) -> V {
+        scaled::<V, true>(self.limit.max(z - self.shift), self.magic, &self.logits.scaling)
     }
 }
 
