@@ -107,6 +107,8 @@ pub trait Lanes:
     fn max(self, other: Self) -> Self;
     /// `self < other ? self : other`: where one is NaN, `other`.
     fn min(self, other: Self) -> Self;
+    /// The greatest of all lanes, none of which is NaN.
+    fn greatest(self) -> Self::Elem;
     /// Between `low` and `high`; NaN in `self` stays NaN.
     #[inline(always)]
     fn clamp(self, low: Self, high: Self) -> Self {

@@ -9,6 +9,7 @@
 
 use crate::float::Float;
 use crate::lanes::{Lanes, Mask, Scalar};
+use crate::math::Functions;
 use crate::sum::{HighLow, LaneSum, fold, two_product_of, two_sum_of};
 use crate::total::{Exact, Total};
 
@@ -54,10 +55,33 @@ impl<V: Lanes> Sums<V> {
         self.rest * self.inverse[0]
     }
 
+    /// One over the sum of all, high and low.
+    #[inline(always)]
+    pub fn inverse(&self) -> [V; 2] {
+        self.inverse
+    }
+
+    /// The factor that makes exponentials a multiple of their shares, high and low; NaN where it is so small that its low
+    /// part would be no normal number.
+    #[inline(always)]
+    pub fn multiple(&self, by: V) -> [V; 2] {
+        let (high, low) = two_product_of(self.inverse[0], by);
+        let tiny = high.abs().lt(high.splat(V::Elem::SOFTMAX.tiny));
+        [tiny.select(high.splat(V::Elem::NAN), high), low + self.inverse[1] * by]
+    }
+
     /// The share of an exponential.
     #[inline(always)]
     pub fn share(&self, exponential: V) -> V {
         exponential.mul_add(self.inverse[0], exponential * self.inverse[1])
+    }
+}
+
+impl<F: Float, V: Lanes<Elem = F>> Sums<V> {
+    /// Sums of which nothing but the shares will be asked.
+    #[inline(always)]
+    pub fn of_inverse(zero: V, inverse: [F; 2]) -> Self {
+        Sums { top: zero, rest: zero, inverse: inverse.map(|part| zero.splat(part)) }
     }
 }
 
@@ -68,6 +92,14 @@ impl<F: Float> Sums<Scalar<F>> {
         let all = |x: Scalar<F>| zero.splat(x.0);
         Sums { top: all(self.top), rest: all(self.rest), inverse: self.inverse.map(all) }
     }
+}
+
+/// The first lane.
+#[inline(always)]
+pub fn lane<V: Lanes>(lanes: V) -> V::Elem {
+    let mut room = [V::Elem::ZERO];
+    lanes.store_first(&mut room);
+    room[0]
 }
 
 /// Lanes of a slice from `at` on, and how many there are of them, up to a register's; the other lanes are 0.
@@ -113,22 +145,7 @@ pub fn maximum<V: Lanes>(zero: V, row: &[V::Elem]) -> V::Elem {
     if !last.is_empty() {
         max = zero.first(last.len()).select(zero.load_first(last), lowest).max(max);
     }
-    greatest(max)
-}
-
-/// The greatest of all lanes.
-#[inline(always)]
-fn greatest<V: Lanes>(lanes: V) -> V::Elem {
-    let mut room = [V::Elem::ZERO; 32];
-    let room = &mut room[..V::LANES];
-    lanes.store(room);
-    let mut greatest = -V::Elem::INFINITY;
-    for &mut lane in room {
-        if lane > greatest {
-            greatest = lane;
-        }
-    }
-    greatest
+    max.greatest()
 }
 
 /// The place of the first element that equals `of`.
@@ -202,41 +219,20 @@ impl<F: Float> Row<'_, F> {
     {
         let mut sums = [LaneSum::new(zero); PARTS];
         let tile = GROUPS * WIDTH;
-        let mut at = from;
-        while at < to {
-            let whole = at + tile <= to && !(at..at + tile).contains(&except);
-            if whole {
-                for (part, sum) in sums.iter_mut().enumerate() {
-                    let mut e = [zero; GROUPS];
-                    for (group, e) in e.iter_mut().enumerate() {
-                        let at = at + group * WIDTH + part * V::LANES;
-                        *e = power.exp::<SHAPED>(zero.load(&self.logits()[at..at + V::LANES]));
-                        if keep {
-                            e.store(&mut self.grad[at..at + V::LANES]);
-                        }
-                    }
-                    sum.add((e[0] + e[1]) + (e[2] + e[3]), true);
+        for first in (from..to).step_by(tile) {
+            for (part, sum) in sums.iter_mut().enumerate() {
+                let at = first + part * V::LANES;
+                let mut few = zero;
+                for at in (at..at + tile).step_by(WIDTH) {
+                    let whole = at + V::LANES <= to && !(at..at + V::LANES).contains(&except);
+                    let e = match whole {
+                        true => self.whole::<V, SHAPED>(zero, &power, keep, at),
+                        false => self.rest::<V, SHAPED>(zero, &power, keep, except, at, to),
+                    };
+                    few = few + e;
                 }
-            } else {
-                for (part, sum) in sums.iter_mut().enumerate() {
-                    let mut e = [zero; GROUPS];
-                    for (group, e) in e.iter_mut().enumerate() {
-                        let at = at + group * WIDTH + part * V::LANES;
-                        if at >= to {
-                            continue;
-                        }
-                        let (z, count) = load_from(zero, self.logits(), at);
-                        let all = power.exp::<SHAPED>(z);
-                        if keep {
-                            store_from(all, self.grad, at);
-                        }
-                        let others = is_place(zero, at, except).select(zero, all);
-                        *e = zero.first(count).select(others, zero);
-                    }
-                    sum.add((e[0] + e[1]) + (e[2] + e[3]), true);
-                }
+                sum.add(few, true);
             }
-            at += tile;
         }
         let (mut sum_row, mut error_row) = ([F::ZERO; WIDTH], [F::ZERO; WIDTH]);
         let rows = sum_row.chunks_mut(V::LANES).zip(error_row.chunks_mut(V::LANES));
@@ -244,5 +240,43 @@ impl<F: Float> Row<'_, F> {
             sum.store(sums, errors);
         }
         fold(&sum_row, &error_row, WIDTH)
+    }
+
+    /// The exponentials of a register.
+    #[inline(always)]
+    fn whole<V: Lanes<Elem = F>, const SHAPED: bool>(
+        &mut self,
+        zero: V,
+        power: &Power<V>,
+        keep: bool,
+        at: usize,
+    ) -> V {
+        let e = power.exp::<SHAPED>(zero.load(&self.logits()[at..at + V::LANES]));
+        if keep {
+            e.store(&mut self.grad[at..at + V::LANES]);
+        }
+        e
+    }
+
+    /// The exponentials of a register that may reach beyond the end `to`, or hold the place that is left out.
+    #[inline(always)]
+    fn rest<V: Lanes<Elem = F>, const SHAPED: bool>(
+        &mut self,
+        zero: V,
+        power: &Power<V>,
+        keep: bool,
+        except: usize,
+        at: usize,
+        to: usize,
+    ) -> V {
+        if at >= to {
+            return zero;
+        }
+        let (z, count) = load_from(zero, self.logits(), at);
+        let e = power.exp::<SHAPED>(z);
+        if keep {
+            store_from(e, self.grad, at);
+        }
+        zero.first(count).select(is_place(zero, at, except).select(zero, e), zero)
     }
 }

@@ -117,6 +117,10 @@ impl<V: Lanes> Lanes for Pair<V> {
         Pair(self.0.min(other.0), self.1.min(other.1))
     }
     #[inline(always)]
+    fn greatest(self) -> V::Elem {
+        self.0.max(self.1).greatest()
+    }
+    #[inline(always)]
     fn lt(self, other: Self) -> Self::Mask {
         Pair(self.0.lt(other.0), self.1.lt(other.1))
     }

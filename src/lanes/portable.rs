@@ -138,6 +138,22 @@ macro_rules! register {
                 self.lt(other).select(self, other)
             }
             #[inline(always)]
+            fn greatest(self) -> $elem {
+                let mut lanes = [0.0; $lanes];
+                self.store(&mut lanes);
+                let mut count = $lanes;
+                while count > 1 {
+                    count /= 2;
+                    for lane in 0..count {
+                        let other = lanes[lane + count];
+                        if other > lanes[lane] {
+                            lanes[lane] = other;
+                        }
+                    }
+                }
+                lanes[0]
+            }
+            #[inline(always)]
             fn lt(self, other: Self) -> $mask {
                 $mask(self.0.simd_lt(other.0))
             }

@@ -112,6 +112,10 @@ impl<F: Float> Lanes for Scalar<F> {
         if self.0 < other.0 { self } else { other }
     }
     #[inline(always)]
+    fn greatest(self) -> F {
+        self.0
+    }
+    #[inline(always)]
     fn lt(self, other: Self) -> bool {
         self.0 < other.0
     }

@@ -104,6 +104,22 @@ macro_rules! x86_register {
                 Self(unsafe { $min(self.0, other.0) })
             }
             #[inline(always)]
+            fn greatest(self) -> $elem {
+                let mut lanes = [0.0; $lanes];
+                self.store(&mut lanes);
+                let mut count = $lanes;
+                while count > 1 {
+                    count /= 2;
+                    for lane in 0..count {
+                        let other = lanes[lane + count];
+                        if other > lanes[lane] {
+                            lanes[lane] = other;
+                        }
+                    }
+                }
+                lanes[0]
+            }
+            #[inline(always)]
             fn lt(self, other: Self) -> $mask {
                 $mask(unsafe { $cmp::<_CMP_LT_OQ>(self.0, other.0) })
             }

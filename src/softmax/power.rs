@@ -144,6 +144,8 @@ pub struct Constants<F> {
     pub up: F,
     /// How far below the maximum a logit may lie, in temperatures, before it stops to count.
     pub depth: F,
+    /// Factors of exponentials from here on have a low part that is a normal number.
+    pub tiny: F,
     /// A maximum further than this from 0, in temperatures, is subtracted. Twice the depth: the difference is exact.
     pub far: F,
 }
@@ -153,6 +155,7 @@ pub const F32: Constants<f32> = Constants {
     cut: 10,
     up: 64.0,
     depth: 130.0,
+    tiny: 1e-30,
     far: 260.0,
 };
 
@@ -161,5 +164,6 @@ pub const F64: Constants<f64> = Constants {
     cut: 12,
     up: 160.0,
     depth: 800.0,
+    tiny: 1e-270,
     far: 1600.0,
 };

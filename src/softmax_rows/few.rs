@@ -1,28 +1,21 @@
 //! Rows of few classes, a row a lane: as many rows at once as a register has lanes, and no fold at the end of each.
 
-use super::OverSoftmax;
+use core::ops::Range;
+
+use super::label::{Found, Known, ROWS, Weights};
+use super::{OverSoftmax, no_log_sum};
 use crate::dispatch::Kernel;
 use crate::error::Error;
 use crate::float::Float;
 use crate::job::Job;
 use crate::lanes::{Lanes, Mask};
-use crate::math::ln_1p;
 use crate::row_loss::RowTargets;
-use crate::softmax::{Power, Sums};
 use crate::sum::LaneSum;
 
 /// Rows of at most so many classes go this way.
 pub const FEW: usize = 32;
 /// Classes that are loaded, added plainly and stored together.
 const GROUP: usize = 4;
-/// The most rows of a register.
-const ROWS: usize = 32;
-
-/// Whether rows go this way: it depends on the call alone, as the bits of its results do.
-pub fn applies<F: Float, L>(job: &Job<'_, F, RowTargets<'_, F>>, of: &OverSoftmax<F, L>) -> bool {
-    let alone = of.label_alone && of.smoothing == F::ZERO && job.target.labelled();
-    alone && job.target.classes <= FEW && !of.logits.capped()
-}
 
 /// The weighted losses of rows from `first` on; their gradients are written.
 pub struct Rows<'j, 'a, 't, F: Float> {
@@ -77,7 +70,15 @@ fn tile_at<F: Float, V: Lanes<Elem = F>>(
 ) -> V {
     let RowTargets { classes, stride, .. } = job.target;
     let Room { rows: room, exponentials } = room;
-    let labels = Labels::new(job, of, zero, first, count);
+    let mut lanes = [F::ZERO; ROWS];
+    job.target.classes_of_labels(first, &mut lanes[..count]);
+    let class = zero.load(&lanes);
+    let mut weights = Weights::new(job, zero, first, count);
+    // A label that is no class has been seen to be that of a row that is left out.
+    weights.masked = weights.masked | class.lt(zero);
+    if let Some(ignored) = of.ignore_index.and_then(|index| i16::try_from(index).ok()) {
+        weights.masked = weights.masked | class.eq(zero.splat(F::from(ignored)));
+    }
     let elements = first * stride..(first + count - 1) * stride + classes;
     let logits = if job.pred.is_empty() { &*job.grad } else { job.pred };
     let logits = logits.get(elements.clone()).unwrap_or_default();
@@ -91,21 +92,22 @@ fn tile_at<F: Float, V: Lanes<Elem = F>>(
     } else {
         (logits, stride)
     };
-    let tile = Tile { of, labels, classes };
-    let sums = tile.sums(zero, from, row, exponentials);
-    sums.report(job, &tile.labels, first, count, elements.start);
+    let tile = Tile { of, weights, class, classes };
+    let (known, at) = tile.add_up(zero, from, row, exponentials);
+    let found = known.find(job, of);
+    tile.report(job, &found, at, first..first + count, elements.start);
     let grad = job.grad.get_mut(elements).unwrap_or_default();
     if !grad.is_empty() {
         if staged && job.add {
             copy_rows(grad, stride, room, wide, classes);
         }
         let (into, row) = if staged { (&mut room[..], wide) } else { (&mut *grad, stride) };
-        tile.write(&sums, zero, exponentials, into, row, job.add);
+        tile.write(&found, zero, exponentials, into, row, job.add);
         if staged {
             copy_rows(room, wide, grad, stride, classes);
         }
     }
-    tile.losses(&sums, zero)
+    found.loss
 }
 
 /// Copies the classes of as many rows as both have.
@@ -115,77 +117,19 @@ fn copy_rows<F: Float>(from: &[F], from_stride: usize, into: &mut [F], into_stri
     }
 }
 
-/// What rows are compared with, a row a lane.
-struct Labels<V: Lanes> {
-    class: V,
-    /// The weight of the row, and of its class.
-    weight: V,
-    class_weight: V,
-    /// What the gradient is multiplied by.
-    factor: V,
-    /// Rows that are left out.
-    masked: V::Mask,
-}
-
-impl<F: Float, V: Lanes<Elem = F>> Labels<V> {
-    #[inline(always)]
-    fn new(
-        job: &Job<'_, F, RowTargets<'_, F>>,
-        of: &OverSoftmax<F, ()>,
-        zero: V,
-        first: usize,
-        count: usize,
-    ) -> Self {
-        let mut lanes = [F::ZERO; ROWS];
-        job.target.classes_of_labels(first, &mut lanes[..count]);
-        let class = zero.load(&lanes);
-        let weight = match job.weights.get(first..first + count) {
-            Some(weights) => zero.load_first(weights),
-            None => zero.splat(F::ONE),
-        };
-        let class_weight = if job.target.class_weights.is_some() {
-            for (lane, weight) in lanes[..count].iter_mut().enumerate() {
-                *weight = job.target.class_weight(first + lane);
-            }
-            zero.load(&lanes)
-        } else {
-            zero.splat(F::ONE)
-        };
-        // A label that is no class has been seen to be that of a row that is left out.
-        let mut masked = weight.eq(zero) | class.lt(zero);
-        if let Some(ignored) = of.ignore_index.and_then(|index| i16::try_from(index).ok()) {
-            masked = masked | class.eq(zero.splat(F::from(ignored)));
-        }
-        let factor = weight * zero.splat(job.lift) * zero.splat(job.factor);
-        Labels { class, weight, class_weight, factor, masked }
-    }
-}
-
 /// As many rows as a register has lanes.
 struct Tile<'a, F, V: Lanes> {
     of: &'a OverSoftmax<F, ()>,
-    labels: Labels<V>,
+    weights: Weights<V>,
+    /// The label's class.
+    class: V,
     classes: usize,
 }
 
-/// What their exponentials come to.
-struct Found<V: Lanes> {
-    power: Power<V>,
-    sums: Sums<V>,
-    max: V,
-    /// Whether that is a number: elsewhere nothing here counts.
-    finite: V::Mask,
-    /// The class of the greatest logit.
-    at: V,
-    /// The label's logit.
-    own: V,
-    log: V,
-    log_sum: V,
-}
-
 impl<F: Float, V: Lanes<Elem = F>> Tile<'_, F, V> {
+    /// Finds the exponentials, class by class, and what is known of the rows then; with the class of the greatest logit.
     #[inline(always)]
-    fn sums(&self, zero: V, logits: &[F], stride: usize, values: &mut [F]) -> Found<V> {
+    fn add_up(&self, zero: V, logits: &[F], stride: usize, values: &mut [F]) -> (Known<V>, V) {
         let classes = self.classes;
         let (values, _) = values.split_at_mut(classes.max(GROUP) * V::LANES);
         for start in starts(classes) {
@@ -205,56 +149,28 @@ impl<F: Float, V: Lanes<Elem = F>> Tile<'_, F, V> {
         for (class, z) in values.chunks_exact(V::LANES).enumerate().rev() {
             let (z, place) = (zero.load(z), zero.splat(F::from(class as i16)));
             at = z.eq(max).select(place, at);
-            own = self.labels.class.eq(place).select(z, own);
+            own = self.class.eq(place).select(z, own);
         }
         let finite = max.abs().le(zero.splat(F::MAX));
-        let safe = finite.select(max, zero);
-        let power = self.of.logits.against(safe);
+        let power = self.of.logits.against(finite.select(max, zero));
         let mut rest = LaneSum::new(zero);
         for (start, values) in values.chunks_mut(GROUP * V::LANES).enumerate() {
-            let mut others = [zero; GROUP];
-            for (class, (value, others)) in values.chunks_exact_mut(V::LANES).zip(&mut others).enumerate() {
+            let mut few = zero;
+            for (class, value) in values.chunks_exact_mut(V::LANES).enumerate() {
                 let e = power.of_capped(zero.load(value));
                 e.store(value);
-                *others = at.eq(zero.splat(F::from((start * GROUP + class) as i16))).select(zero, e);
+                let place = zero.splat(F::from((start * GROUP + class) as i16));
+                few = few + at.eq(place).select(zero, e);
             }
-            rest.add((others[0] + others[1]) + (others[2] + others[3]), true);
+            rest.add(few, true);
         }
-        let sums = Sums::new(power.of_capped(safe), rest.pair());
-        let log = ln_1p(sums.odds());
-        let log_sum = self.of.logits.over_temperature(safe) + log;
-        Found { power, sums, max, finite, at, own, log, log_sum }
-    }
-
-    /// What a change of the log-sum-exp adds to the loss.
-    #[inline(always)]
-    fn of_log_sum(&self, found: &Found<V>) -> V {
-        let factor = self.of.z_loss + self.of.z_loss;
-        if factor == F::ZERO { found.max.splat(F::ZERO) } else { found.log_sum * found.max.splat(factor) }
-    }
-
-    #[inline(always)]
-    fn losses(&self, found: &Found<V>, zero: V) -> V {
-        let Labels { weight, class_weight, masked, .. } = self.labels;
-        let down = self.of.logits.over_temperature(found.max - found.own);
-        // Of nothing at all there is no part, however improbable it is.
-        let mut loss = class_weight.eq(zero).select(zero, class_weight * (down + found.log));
-        if self.of.z_loss != F::ZERO {
-            loss = loss + zero.splat(self.of.z_loss) * found.log_sum * found.log_sum;
-        }
-        masked.select(zero, found.finite.select(loss, zero.splat(F::NAN)) * weight)
+        let known = Known { weights: self.weights, max, own, rest: rest.pair(), hit: self.class.eq(at) };
+        (known, at)
     }
 
     #[inline(always)]
     fn write(&self, found: &Found<V>, zero: V, values: &[F], grad: &mut [F], stride: usize, add: bool) {
-        let Labels { class, class_weight, factor, masked, .. } = self.labels;
-        let factor = factor * zero.splat(self.of.logits.inverse());
-        let of_log_sum = self.of_log_sum(found);
-        let share = found.sums.share(found.power.of_capped(found.own));
-        let missed = class.eq(found.at).select(found.sums.missed(), zero.splat(F::ONE) - share);
-        let nan = zero.splat(F::NAN);
-        let own = found.finite.select((of_log_sum * share - class_weight * missed) * factor, nan);
-        let all = found.finite.select((class_weight + of_log_sum) * factor, nan);
+        let masked = self.weights.masked;
         let any_masked = masked.any();
         let mut done = 0;
         for start in starts(self.classes) {
@@ -265,8 +181,8 @@ impl<F: Float, V: Lanes<Elem = F>> Tile<'_, F, V> {
             }
             for (column, (slope, before)) in columns.iter_mut().zip(before).enumerate() {
                 let place = zero.splat(F::from((start + column) as i16));
-                let spread = found.sums.share(zero.load(&values[(start + column) * V::LANES..])) * all;
-                *slope = class.eq(place).select(own, spread);
+                let e = zero.load(&values[(start + column) * V::LANES..]);
+                *slope = self.class.eq(place).select(found.slope, found.sums.share(e) * found.factor);
                 if any_masked {
                     *slope = masked.select(zero, *slope);
                 }
@@ -279,39 +195,32 @@ impl<F: Float, V: Lanes<Elem = F>> Tile<'_, F, V> {
             done = start + GROUP;
         }
     }
-}
 
-impl<F: Float, V: Lanes<Elem = F>> Found<V> {
-    /// Writes the outputs of rows beside the losses.
+    /// Writes the outputs of rows beside losses and gradient.
     #[inline(always)]
     fn report(
         &self,
         job: &mut Job<'_, F, RowTargets<'_, F>>,
-        labels: &Labels<V>,
-        first: usize,
-        count: usize,
+        found: &Found<V>,
+        at: V,
+        rows: Range<usize>,
         start: usize,
     ) {
         let RowTargets { classes, stride, .. } = job.target;
-        let rows = first..first + count;
         if let Some(hits) = &mut job.target.hits {
-            let (mut at, mut wanted) = ([F::ZERO; ROWS], [F::ZERO; ROWS]);
-            self.at.store(&mut at);
-            let none = self.at.splat(-F::ONE);
-            labels.masked.select(none, labels.class).store(&mut wanted);
-            for (hit, (at, wanted)) in hits[rows.clone()].iter_mut().zip(at.into_iter().zip(wanted)) {
+            let (mut places, mut wanted) = ([F::ZERO; ROWS], [F::ZERO; ROWS]);
+            at.store(&mut places);
+            self.weights.masked.select(at.splat(-F::ONE), self.class).store(&mut wanted);
+            for (hit, (at, wanted)) in hits[rows.clone()].iter_mut().zip(places.into_iter().zip(wanted)) {
                 *hit = at == wanted;
             }
         }
         if let Some(log_sums) = &mut job.target.log_sums {
             let log_sums = &mut log_sums[rows];
-            self.finite.select(self.log_sum, self.max).store_first(log_sums);
+            found.log_sum.store_first(log_sums);
             let logits = if job.pred.is_empty() { &*job.grad } else { job.pred };
             for (row, log_sum) in log_sums.iter_mut().enumerate().filter(|(_, sum)| !sum.finite()) {
-                let row = &logits[start + row * stride..][..classes];
-                if row.iter().any(|z| z.nan()) {
-                    *log_sum = F::NAN;
-                }
+                *log_sum = no_log_sum(&logits[start + row * stride..][..classes]);
             }
         }
     }

@@ -1,0 +1,284 @@
+//! Rows that are compared with a number for each class: target distributions, smoothed labels among them.
+//!
+//! With h the slope of the loss by the logarithms of the shares, the slope by a logit is h - share (sum of all h).
+
+use super::{OverSoftmax, greatest, no_log_sum};
+use crate::dispatch::{Kernel, Level};
+use crate::error::Error;
+use crate::float::Float;
+use crate::job::Job;
+use crate::lanes::{Lanes, Mask, Scalar};
+use crate::loss::Loss;
+use crate::math::ln_1p;
+use crate::row_loss::{OfRow, RowTargets};
+use crate::softmax::{Logits, Power, Row, Sums, is_place, lane, load_from, maximum, place, store_from};
+use crate::sum::{LaneSum, fold};
+
+impl<F: Float, L: Loss<F>> OverSoftmax<F, L> {
+    /// The weighted loss of a row; its gradient is written.
+    pub(super) fn row(
+        &self,
+        job: &mut Job<'_, F, RowTargets<'_, F>>,
+        level: Level,
+        row: usize,
+    ) -> Result<F, Error<F>> {
+        let RowTargets { classes, stride, of, .. } = job.target;
+        let elements = row * stride..row * stride + classes;
+        let weight = job.weights.get(row).copied().unwrap_or(F::ONE);
+        if !weight.finite() {
+            return Err(Error::Weight { index: row, value: weight });
+        }
+        let masked = weight == F::ZERO || job.target.ignored(row, self.ignore_index);
+        let label = job.target.label(row);
+        let target = match of {
+            OfRow::Each(target) => target.get(elements.clone()).unwrap_or_default(),
+            OfRow::Label(_) => &[],
+        };
+        let room = Row {
+            logits: job.pred.get(elements.clone()).unwrap_or_default(),
+            grad: job.grad.get_mut(elements).unwrap_or_default(),
+        };
+
+        // Rows that are left out have no loss, but may be asked for their log-sum-exp.
+        let outputs = job.target.log_sums.is_some() || job.target.hits.is_some();
+        let known = !masked || outputs;
+        let facts = known.then(|| self.softmax(level, room.logits())).flatten();
+        if let Some(log_sums) = &mut job.target.log_sums {
+            log_sums[row] = facts.map_or_else(|| no_log_sum(room.logits()), |facts| facts.log_sum);
+        }
+        if let Some(hits) = &mut job.target.hits {
+            let wanted = label.or_else(|| greatest(target));
+            let at = facts.map_or_else(|| greatest(room.logits()), |facts| Some(facts.at));
+            hits[row] = !masked && wanted.is_some() && at == wanted;
+        }
+        let Some(facts) = facts.filter(|_| !masked) else {
+            let (loss, slope) = if masked { (F::ZERO, F::ZERO) } else { (F::NAN, F::NAN) };
+            for grad in room.grad {
+                *grad = if job.add { *grad + slope } else { slope };
+            }
+            return Ok(loss);
+        };
+
+        let mut targets = Distribution {
+            of: target,
+            label: label.unwrap_or(usize::MAX),
+            class_weights: job.target.class_weights.unwrap_or_default(),
+            kept: F::ONE - self.smoothing,
+            everywhere: self.smoothing / F::from_count(classes as u64),
+            teacher: None,
+        };
+        if self.teacher {
+            let teacher = self.softmax(level, target);
+            let (max, log) = teacher.map_or((F::NAN, F::NAN), |facts| (facts.max, facts.log));
+            targets.teacher = Some((self.logits, max, log));
+        }
+        let z_loss = match self.z_loss {
+            zero if zero == F::ZERO => [F::ZERO; 2],
+            factor => [factor * facts.log_sum * facts.log_sum, (factor + factor) * facts.log_sum],
+        };
+        let factor = weight * job.lift * job.factor;
+        let dense = Dense { room, facts, of: self.of, targets, z_loss, factor, add: job.add };
+        level.run(dense).map(|loss| loss * weight).ok_or_else(|| self.bad_target(&job.target, row))
+    }
+
+    fn softmax(&self, level: Level, row: &[F]) -> Option<Facts<F>> {
+        level.run(Softmax { row, logits: self.logits })
+    }
+
+    #[cold]
+    fn bad_target(&self, target: &RowTargets<'_, F>, row: usize) -> Error<F> {
+        let bad = |class: &usize| !self.of.target_domain().holds(target.target(row, *class));
+        match (0..target.classes).find(bad) {
+            Some(class) => {
+                Error::Target { index: row * target.stride + class, value: target.target(row, class) }
+            }
+            None => Error::Empty,
+        }
+    }
+}
+
+/// What is known of a row once its exponentials have been added up.
+#[derive(Clone, Copy)]
+struct Facts<F> {
+    logits: Logits<F>,
+    /// The place of the greatest logit, and that under its cap.
+    at: usize,
+    max: F,
+    sums: Sums<Scalar<F>>,
+    /// ln(1 + S): what the log-sum-exp has beside the greatest logit.
+    log: F,
+    log_sum: F,
+}
+
+/// Adds up the exponentials of a row; none where the maximum is no number.
+struct Softmax<'a, F> {
+    row: &'a [F],
+    logits: Logits<F>,
+}
+
+impl<F: Float> Kernel<F> for Softmax<'_, F> {
+    type Output = Option<Facts<F>>;
+
+    #[inline(always)]
+    fn run<V: Lanes<Elem = F>, const WIDTH: usize, const PARTS: usize>(self, zero: V) -> Self::Output {
+        let Softmax { row, logits } = self;
+        let mut room = Row { logits: row, grad: &mut [] };
+        let max = maximum(zero, row);
+        if !max.finite() {
+            return None;
+        }
+        let at = place(zero, row, max);
+        let max = logits.cap(zero.single().splat(max));
+        let top = lane(logits.against(max).of_capped(max));
+        let max = lane(max);
+        let power = logits.against(zero.splat(max));
+        let rest = match logits.shaped() {
+            true => room.exponentials::<V, WIDTH, PARTS, true>(zero, power, at, false),
+            false => room.exponentials::<V, WIDTH, PARTS, false>(zero, power, at, false),
+        };
+        let sums = Sums::new(Scalar(top), [Scalar(rest.high), Scalar(rest.low)]);
+        let log = lane(ln_1p(zero.single().splat(sums.odds().0)));
+        let log_sum = logits.over_temperature(Scalar(max)).0 + log;
+        Some(Facts { logits, at, max, sums, log, log_sum })
+    }
+}
+
+impl<F: Float> Facts<F> {
+    /// What makes a logit's exponential in the units of the sums.
+    #[inline(always)]
+    fn power<V: Lanes<Elem = F>>(&self, zero: V) -> Power<V> {
+        self.logits.against(zero.splat(self.max))
+    }
+
+    /// The share of a logit.
+    #[inline(always)]
+    fn share<V: Lanes<Elem = F>>(&self, power: &Power<V>, z: V) -> V {
+        self.sums.splat(z).share(power.of_capped(self.logits.cap(z)))
+    }
+
+    /// How far a logit lies below the greatest one, as the softmax sees them.
+    #[inline(always)]
+    fn down<V: Lanes<Elem = F>>(&self, z: V) -> V {
+        self.logits.over_temperature(z.splat(self.max) - self.logits.cap(z))
+    }
+}
+
+/// The targets of a row, one for each class.
+#[derive(Clone, Copy)]
+struct Distribution<'a, F> {
+    /// Empty where there is a label.
+    of: &'a [F],
+    label: usize,
+    /// Empty where there are none.
+    class_weights: &'a [F],
+    /// What smoothing leaves of a target, and what it adds to each.
+    kept: F,
+    everywhere: F,
+    /// Of the teacher's logits, where targets are such: what makes them, the greatest of them, and ln(1 + S).
+    teacher: Option<(Logits<F>, F, F)>,
+}
+
+impl<F: Float> Distribution<'_, F> {
+    #[inline(always)]
+    fn at<V: Lanes<Elem = F>>(&self, zero: V, at: usize) -> V {
+        let mut target = match self.of.is_empty() {
+            true => is_place(zero, at, self.label).select(zero.splat(F::ONE), zero),
+            false => load_from(zero, self.of, at).0,
+        };
+        if let Some((logits, max, log)) = self.teacher {
+            let down = logits.over_temperature(zero.splat(max) - logits.cap(target));
+            return zero - (down + zero.splat(log));
+        }
+        if self.everywhere != F::ZERO {
+            target = target * zero.splat(self.kept) + zero.splat(self.everywhere);
+        }
+        if self.class_weights.is_empty() {
+            return target;
+        }
+        target * load_from(zero, self.class_weights, at).0
+    }
+}
+
+/// A loss of the logarithms of a row's shares, without the row's weight; none where a target is bad.
+struct Dense<'a, F, L> {
+    room: Row<'a, F>,
+    facts: Facts<F>,
+    of: L,
+    targets: Distribution<'a, F>,
+    z_loss: [F; 2],
+    factor: F,
+    add: bool,
+}
+
+impl<F: Float, L: Loss<F>> Kernel<F> for Dense<'_, F, L> {
+    type Output = Option<F>;
+
+    #[inline(always)]
+    fn run<V: Lanes<Elem = F>, const WIDTH: usize, const PARTS: usize>(mut self, zero: V) -> Option<F> {
+        let (loss, slopes) = self.sums::<V, WIDTH, PARTS>(zero)?;
+        if !self.room.grad.is_empty() {
+            self.write(zero, slopes);
+        }
+        Some(loss + self.z_loss[0])
+    }
+}
+
+impl<F: Float, L: Loss<F>> Dense<'_, F, L> {
+    /// The sums of the losses of all classes and of their slopes.
+    #[inline(always)]
+    fn sums<V, const WIDTH: usize, const PARTS: usize>(&self, zero: V) -> Option<(F, F)>
+    where
+        V: Lanes<Elem = F>,
+    {
+        let logits = self.room.logits();
+        let (mut losses, mut slopes) = ([LaneSum::new(zero); PARTS], [LaneSum::new(zero); PARTS]);
+        let domain = self.of.target_domain();
+        for row in (0..logits.len()).step_by(WIDTH) {
+            for (part, (losses, slopes)) in losses.iter_mut().zip(&mut slopes).enumerate() {
+                let at = row + part * V::LANES;
+                if at >= logits.len() {
+                    continue;
+                }
+                let (z, count) = load_from(zero, logits, at);
+                let target = self.targets.at(zero, at);
+                let (loss, slope) = self.of.at(self.log_share(z), target);
+                let live = zero.first(count);
+                if domain.outside(target).is_some_and(|wrong| (wrong & live).any()) {
+                    return None;
+                }
+                losses.add(live.select(loss, zero), true);
+                slopes.add(live.select(slope, zero), true);
+            }
+        }
+        Some((folded::<V, WIDTH, PARTS>(losses), folded::<V, WIDTH, PARTS>(slopes)))
+    }
+
+    #[inline(always)]
+    fn log_share<V: Lanes<Elem = F>>(&self, z: V) -> V {
+        -(self.facts.down(z) + z.splat(self.facts.log))
+    }
+
+    #[inline(always)]
+    fn write<V: Lanes<Elem = F>>(&mut self, zero: V, slopes: F) {
+        let (power, all) = (self.facts.power(zero), zero.splat(self.z_loss[1] - slopes));
+        for at in (0..self.room.grad.len()).step_by(V::LANES) {
+            let (z, _) = load_from(zero, self.room.logits(), at);
+            let (_, own) = self.of.at(self.log_share(z), self.targets.at(zero, at));
+            let slope = self.facts.share(&power, z).mul_add(all, own);
+            let slope = slope * (zero.splat(self.factor) * self.facts.logits.slope(z));
+            let new = if self.add { load_from(zero, self.room.grad, at).0 + slope } else { slope };
+            store_from(new, self.room.grad, at);
+        }
+    }
+}
+
+/// The sum of all lanes, rounded once.
+#[inline(always)]
+fn folded<V: Lanes, const WIDTH: usize, const PARTS: usize>(lanes: [LaneSum<V>; PARTS]) -> V::Elem {
+    let (mut sum_row, mut error_row) = ([V::Elem::ZERO; WIDTH], [V::Elem::ZERO; WIDTH]);
+    let rows = sum_row.chunks_mut(V::LANES).zip(error_row.chunks_mut(V::LANES));
+    for (sum, (sums, errors)) in lanes.into_iter().zip(rows) {
+        sum.store(sums, errors);
+    }
+    fold(&sum_row, &error_row, WIDTH).high
+}

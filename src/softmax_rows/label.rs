@@ -1,0 +1,111 @@
+//! What rows with their labels alone come to, a row a lane.
+
+use super::OverSoftmax;
+use crate::float::Float;
+use crate::job::Job;
+use crate::lanes::{Lanes, Mask};
+use crate::math::ln_1p;
+use crate::row_loss::RowTargets;
+use crate::softmax::{Power, Sums};
+
+/// The most rows of a register.
+pub const ROWS: usize = 32;
+
+/// What rows weigh.
+#[derive(Clone, Copy)]
+pub struct Weights<V: Lanes> {
+    /// The weight of the row, and of its class.
+    pub row: V,
+    pub class: V,
+    /// Rows that are left out.
+    pub masked: V::Mask,
+}
+
+impl<F: Float, V: Lanes<Elem = F>> Weights<V> {
+    #[inline(always)]
+    pub fn new(job: &Job<'_, F, RowTargets<'_, F>>, zero: V, first: usize, count: usize) -> Self {
+        let row = match job.weights.get(first..first + count) {
+            Some(weights) => zero.load_first(weights),
+            None => zero.splat(F::ONE),
+        };
+        let mut class = zero.splat(F::ONE);
+        if job.target.class_weights.is_some() {
+            let mut lanes = [F::ZERO; ROWS];
+            for (lane, weight) in lanes[..count].iter_mut().enumerate() {
+                *weight = job.target.class_weight(first + lane);
+            }
+            class = zero.load(&lanes);
+        }
+        Weights { row, class, masked: row.eq(zero) }
+    }
+}
+
+/// What is known of rows once their exponentials have been added up.
+pub struct Known<V: Lanes> {
+    pub weights: Weights<V>,
+    /// The greatest logit.
+    pub max: V,
+    /// The label's logit.
+    pub own: V,
+    /// The sum of all exponentials but the greatest, high and low.
+    pub rest: [V; 2],
+    /// Where the label is that of the greatest logit.
+    pub hit: V::Mask,
+}
+
+/// What that comes to.
+pub struct Found<V: Lanes> {
+    pub sums: Sums<V>,
+    /// The weighted loss.
+    pub loss: V,
+    /// The log-sum-exp; the greatest logit where that is no number.
+    pub log_sum: V,
+    /// The label's element of the gradient.
+    pub slope: V,
+    /// What shares are multiplied by for the others, but for the slope of a capped logit.
+    pub factor: V,
+    /// Of the greatest logit under its cap; 0 where that is no number.
+    pub max: V,
+}
+
+impl<F: Float, V: Lanes<Elem = F>> Known<V> {
+    #[inline(always)]
+    pub fn find(&self, job: &Job<'_, F, RowTargets<'_, F>>, of: &OverSoftmax<F, ()>) -> Found<V> {
+        let Known { weights, own, rest, hit, .. } = *self;
+        let (zero, one, nan) = (own.splat(F::ZERO), own.splat(F::ONE), own.splat(F::NAN));
+        let finite = self.max.abs().le(own.splat(F::MAX));
+        let max = of.logits.cap(finite.select(self.max, zero));
+        let power: Power<V> = of.logits.against(max);
+        let sums = Sums::new(power.of_capped(max), rest);
+        let log = ln_1p(sums.odds());
+        let log_sum = of.logits.over_temperature(max) + log;
+        let capped = of.logits.cap(own);
+
+        // Of nothing at all there is no part, however improbable it is.
+        let down = of.logits.over_temperature(max - capped);
+        let mut loss = weights.class.eq(zero).select(zero, weights.class * (down + log));
+        let mut of_log_sum = zero;
+        if of.z_loss != F::ZERO {
+            loss = loss + zero.splat(of.z_loss) * log_sum * log_sum;
+            of_log_sum = zero.splat(of.z_loss + of.z_loss) * log_sum;
+        }
+        let loss = finite.select(loss, nan) * weights.row;
+
+        let factor = weights.row * zero.splat(job.lift) * zero.splat(job.factor);
+        let share = sums.share(power.of_capped(capped));
+        let missed = hit.select(sums.missed(), one - share);
+        let slope = (of_log_sum * share - weights.class * missed) * (factor * of.logits.slope(own));
+        let mut factor = finite.select((weights.class + of_log_sum) * factor, nan);
+        if !of.logits.capped() {
+            factor = factor * zero.splat(of.logits.inverse());
+        }
+        Found {
+            sums,
+            loss: weights.masked.select(zero, loss),
+            log_sum: finite.select(log_sum, self.max),
+            slope: finite.select(slope, nan),
+            factor,
+            max,
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! Rows of many classes: the lanes lie along a row. A few rows are added up before their gradients are written, so that
+//! what lies between is done for all of them at once; they stay in the first cache.
+
+use super::label::{Known, ROWS, Weights};
+use super::{OverSoftmax, no_log_sum};
+use crate::dispatch::Kernel;
+use crate::error::Error;
+use crate::float::Float;
+use crate::job::Job;
+use crate::lanes::Lanes;
+use crate::row_loss::RowTargets;
+use crate::softmax::{Row, Sums, load_from, maximum, place, store_from};
+
+/// So many logits stay in the first cache until they are looked at again.
+const NEAR: usize = 4_096;
+
+/// The weighted losses of rows from `first` on; their gradients are written.
+pub struct Rows<'j, 'a, 't, F> {
+    pub job: &'j mut Job<'a, F, RowTargets<'t, F>>,
+    pub of: OverSoftmax<F, ()>,
+    pub first: usize,
+    pub losses: &'j mut [F],
+}
+
+impl<F: Float> Kernel<F> for Rows<'_, '_, '_, F> {
+    type Output = Result<(), Error<F>>;
+
+    #[inline(always)]
+    fn run<V: Lanes<Elem = F>, const WIDTH: usize, const PARTS: usize>(self, zero: V) -> Self::Output {
+        let Rows { job, of, first, losses } = self;
+        let at_once = (NEAR / job.target.classes).clamp(1, V::Single::LANES);
+        for (batch, losses) in losses.chunks_mut(at_once).enumerate() {
+            let first = first + batch * at_once;
+            let mut rows = Batch::default();
+            for (lane, row) in (first..first + losses.len()).enumerate() {
+                rows.add_up::<V, WIDTH, PARTS>(job, &of, zero, row, lane)?;
+            }
+            rows.find(job, &of, zero.single(), first, losses);
+            if !job.grad.is_empty() {
+                for (lane, row) in (first..first + losses.len()).enumerate() {
+                    rows.write(job, &of, zero, row, lane);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A few rows, a lane each.
+#[derive(Default)]
+struct Batch<F> {
+    max: [F; ROWS],
+    own: [F; ROWS],
+    rest: [[F; ROWS]; 2],
+    hit: [F; ROWS],
+    masked: [F; ROWS],
+    slope: [F; ROWS],
+    factor: [F; ROWS],
+    inverse: [[F; ROWS]; 2],
+    /// The factor of exponentials, where it has two good parts.
+    multiple: [[F; ROWS]; 2],
+}
+
+/// Whether the exponentials of a call stay in the gradient's room.
+fn keeps<F: Float>(job: &Job<'_, F, RowTargets<'_, F>>, of: &OverSoftmax<F, ()>) -> bool {
+    !job.grad.is_empty() && !job.add && !of.logits.capped()
+}
+
+impl<F: Float> Batch<F> {
+    #[inline(always)]
+    fn add_up<V: Lanes<Elem = F>, const WIDTH: usize, const PARTS: usize>(
+        &mut self,
+        job: &mut Job<'_, F, RowTargets<'_, F>>,
+        of: &OverSoftmax<F, ()>,
+        zero: V,
+        row: usize,
+        lane: usize,
+    ) -> Result<(), Error<F>> {
+        let weight = job.weights.get(row).copied().unwrap_or(F::ONE);
+        if !weight.finite() {
+            return Err(Error::Weight { index: row, value: weight });
+        }
+        let masked = weight == F::ZERO || job.target.ignored(row, of.ignore_index);
+        let outputs = job.target.log_sums.is_some() || job.target.hits.is_some();
+        self.masked[lane] = if masked { F::ONE } else { F::ZERO };
+        if masked && !outputs {
+            return Ok(());
+        }
+        let keep = !masked && keeps(job, of);
+        let RowTargets { classes, stride, .. } = job.target;
+        let elements = row * stride..row * stride + classes;
+        let mut room = Row {
+            logits: job.pred.get(elements.clone()).unwrap_or_default(),
+            grad: job.grad.get_mut(elements).unwrap_or_default(),
+        };
+        let label = job.target.label(row);
+        let max = maximum(zero, room.logits());
+        let at = place(zero, room.logits(), max);
+        self.max[lane] = max;
+        self.own[lane] = label.map_or(F::ZERO, |label| room.logits()[label]);
+        self.hit[lane] = if label == Some(at) { F::ONE } else { F::ZERO };
+        if !max.finite() {
+            // Looked at now, before the gradient takes their place.
+            self.max[lane] = no_log_sum(room.logits());
+            return Ok(());
+        }
+        let power = of.logits.against(of.logits.cap(zero.splat(max)));
+        let rest = match of.logits.shaped() {
+            true => room.exponentials::<V, WIDTH, PARTS, true>(zero, power, at, keep),
+            false => room.exponentials::<V, WIDTH, PARTS, false>(zero, power, at, keep),
+        };
+        (self.rest[0][lane], self.rest[1][lane]) = (rest.high, rest.low);
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn find<V: Lanes<Elem = F>>(
+        &mut self,
+        job: &mut Job<'_, F, RowTargets<'_, F>>,
+        of: &OverSoftmax<F, ()>,
+        zero: V,
+        first: usize,
+        losses: &mut [F],
+    ) {
+        let mut weights = Weights::new(job, zero, first, losses.len());
+        weights.masked = zero.lt(zero.load(&self.masked));
+        let hit = zero.lt(zero.load(&self.hit));
+        let rest = [zero.load(&self.rest[0]), zero.load(&self.rest[1])];
+        let known = Known { weights, max: zero.load(&self.max), own: zero.load(&self.own), rest, hit };
+        let found = known.find(job, of);
+        found.loss.store_first(losses);
+        let rows = first..first + losses.len();
+        if let Some(log_sums) = &mut job.target.log_sums {
+            found.log_sum.store_first(&mut log_sums[rows.clone()]);
+        }
+        if let Some(hits) = &mut job.target.hits {
+            for (lane, hit) in hits[rows].iter_mut().enumerate() {
+                *hit = self.hit[lane] == F::ONE && self.masked[lane] == F::ZERO;
+            }
+        }
+        if !job.grad.is_empty() {
+            found.slope.store(&mut self.slope);
+            found.factor.store(&mut self.factor);
+            found.max.store(&mut self.max);
+            let [high, low] = found.sums.inverse();
+            high.store(&mut self.inverse[0]);
+            low.store(&mut self.inverse[1]);
+            let [high, low] = found.sums.multiple(found.factor);
+            high.store(&mut self.multiple[0]);
+            low.store(&mut self.multiple[1]);
+        }
+    }
+
+    /// Writes the gradient of a row.
+    #[inline(always)]
+    fn write<V: Lanes<Elem = F>>(
+        &self,
+        job: &mut Job<'_, F, RowTargets<'_, F>>,
+        of: &OverSoftmax<F, ()>,
+        zero: V,
+        row: usize,
+        lane: usize,
+    ) {
+        let RowTargets { classes, stride, .. } = job.target;
+        let elements = row * stride..row * stride + classes;
+        let (keep, add) = (keeps(job, of), job.add);
+        let logits = job.pred.get(elements.clone()).unwrap_or_default();
+        let grad = job.grad.get_mut(elements).unwrap_or_default();
+        if self.masked[lane] != F::ZERO {
+            if !add {
+                grad.fill(F::ZERO);
+            }
+            return;
+        }
+        // There is a label, since the row is not left out.
+        let Some(label) = job.target.label(row) else { return };
+        let factor = self.factor[lane];
+        let (before, own) = (grad[label], self.slope[lane]);
+        if factor.nan() {
+            // So is every slope, and no exponential has been kept.
+            for grad in grad.iter_mut() {
+                *grad = *grad + factor;
+            }
+            grad[label] = before + factor;
+            return;
+        }
+        if keep {
+            let sums = Sums::of_inverse(zero, [self.inverse[0][lane], self.inverse[1][lane]]);
+            let [high, low] = self.multiple.map(|lanes| zero.splat(lanes[lane]));
+            let (whole, factor) = (self.multiple[0][lane].finite(), zero.splat(factor));
+            let (registers, last) = grad.split_at_mut(classes - classes % V::LANES);
+            if whole {
+                for register in registers.chunks_exact_mut(V::LANES) {
+                    let e = zero.load(register);
+                    e.mul_add(high, e * low).store(register);
+                }
+                let e = zero.load_first(last);
+                e.mul_add(high, e * low).store_first(last);
+            } else {
+                for register in registers.chunks_exact_mut(V::LANES) {
+                    (sums.share(zero.load(register)) * factor).store(register);
+                }
+                (sums.share(zero.load_first(last)) * factor).store_first(last);
+            }
+            grad[label] = own;
+            return;
+        }
+        let mut room = Row { logits, grad };
+        self.write_again(of, zero, &mut room, lane, add);
+        room.grad[label] = if add { before + own } else { own };
+    }
+
+    /// Writes the gradient of a row whose exponentials are to be found again.
+    #[inline(always)]
+    fn write_again<V: Lanes<Elem = F>>(
+        &self,
+        of: &OverSoftmax<F, ()>,
+        zero: V,
+        room: &mut Row<'_, F>,
+        lane: usize,
+        add: bool,
+    ) {
+        let sums = Sums::of_inverse(zero, [self.inverse[0][lane], self.inverse[1][lane]]);
+        let power = of.logits.against(zero.splat(self.max[lane]));
+        let factor = zero.splat(self.factor[lane]);
+        for at in (0..room.grad.len()).step_by(V::LANES) {
+            let (z, _) = load_from(zero, room.logits(), at);
+            let mut slope = sums.share(power.of_capped(of.logits.cap(z))) * factor;
+            if of.logits.capped() {
+                slope = slope * of.logits.slope(z);
+            }
+            let new = if add { load_from(zero, room.grad, at).0 + slope } else { slope };
+            store_from(new, room.grad, at);
+        }
+    }
+}
