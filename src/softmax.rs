@@ -219,17 +219,18 @@ impl<F: Float> Row<'_, F> {
     {
         let mut sums = [LaneSum::new(zero); PARTS];
         let tile = GROUPS * WIDTH;
+        // Logits in place that are not kept are a rare sight.
+        let usual = keep || !self.logits.is_empty();
         for first in (from..to).step_by(tile) {
+            let end = first + tile;
+            if usual && end <= to && (except < first || end <= except) {
+                self.tile::<V, WIDTH, PARTS, SHAPED>(zero, &power, keep, first, &mut sums);
+                continue;
+            }
             for (part, sum) in sums.iter_mut().enumerate() {
-                let at = first + part * V::LANES;
                 let mut few = zero;
-                for at in (at..at + tile).step_by(WIDTH) {
-                    let whole = at + V::LANES <= to && !(at..at + V::LANES).contains(&except);
-                    let e = match whole {
-                        true => self.whole::<V, SHAPED>(zero, &power, keep, at),
-                        false => self.rest::<V, SHAPED>(zero, &power, keep, except, at, to),
-                    };
-                    few = few + e;
+                for at in (first + part * V::LANES..end).step_by(WIDTH) {
+                    few = few + self.register::<V, SHAPED>(zero, &power, keep, except, at, to);
                 }
                 sum.add(few, true);
             }
@@ -242,25 +243,41 @@ impl<F: Float> Row<'_, F> {
         fold(&sum_row, &error_row, WIDTH)
     }
 
-    /// The exponentials of a register.
+    /// Adds up a whole tile of exponentials.
     #[inline(always)]
-    fn whole<V: Lanes<Elem = F>, const SHAPED: bool>(
+    fn tile<V: Lanes<Elem = F>, const WIDTH: usize, const PARTS: usize, const SHAPED: bool>(
         &mut self,
         zero: V,
         power: &Power<V>,
         keep: bool,
-        at: usize,
-    ) -> V {
-        let e = power.exp::<SHAPED>(zero.load(&self.logits()[at..at + V::LANES]));
-        if keep {
-            e.store(&mut self.grad[at..at + V::LANES]);
+        first: usize,
+        sums: &mut [LaneSum<V>; PARTS],
+    ) {
+        let end = first + GROUPS * WIDTH;
+        let logits = self.logits.get(first..end);
+        let mut kept = if keep { self.grad.get_mut(first..end) } else { None };
+        for (part, sum) in sums.iter_mut().enumerate() {
+            let mut few = zero;
+            for group in 0..GROUPS {
+                let lanes = group * WIDTH + part * V::LANES..group * WIDTH + (part + 1) * V::LANES;
+                let z = match (logits, &kept) {
+                    (Some(logits), _) => zero.load(&logits[lanes.clone()]),
+                    (None, Some(kept)) => zero.load(&kept[lanes.clone()]),
+                    (None, None) => zero,
+                };
+                let e = power.exp::<SHAPED>(z);
+                if let Some(kept) = &mut kept {
+                    e.store(&mut kept[lanes]);
+                }
+                few = few + e;
+            }
+            sum.add(few, true);
         }
-        e
     }
 
     /// The exponentials of a register that may reach beyond the end `to`, or hold the place that is left out.
     #[inline(always)]
-    fn rest<V: Lanes<Elem = F>, const SHAPED: bool>(
+    fn register<V: Lanes<Elem = F>, const SHAPED: bool>(
         &mut self,
         zero: V,
         power: &Power<V>,
@@ -276,6 +293,9 @@ impl<F: Float> Row<'_, F> {
         let e = power.exp::<SHAPED>(z);
         if keep {
             store_from(e, self.grad, at);
+        }
+        if count == V::LANES && !(at..to).contains(&except) {
+            return e;
         }
         zero.first(count).select(is_place(zero, at, except).select(zero, e), zero)
     }
