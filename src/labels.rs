@@ -20,6 +20,16 @@ mod sealed {
     }
 }
 
+/// Labels that are looked at together.
+const CHUNK: usize = 64;
+
+/// Whether all labels are from 0 on and below the number of classes: without a branch for each.
+#[inline]
+fn all_below(labels: impl Iterator<Item = i64>, classes: usize) -> bool {
+    let last = classes as i64 - 1;
+    labels.fold(0, |signs, label| signs | label | last.wrapping_sub(label)) >= 0
+}
+
 macro_rules! labels {
     ($($integer:ident: $name:ident),*) => {
         /// Labels of one of the types.
@@ -49,9 +59,11 @@ macro_rules! labels {
             pub fn classes_into<F: Float>(self, first: usize, classes: usize, into: &mut [F]) {
                 match self {
                     $(Labels::$name(labels) => {
-                        for (into, &label) in into.iter_mut().zip(&labels[first..]) {
-                            let class = if (label as u64) < classes as u64 { label as i16 } else { -1 };
-                            *into = F::from(class);
+                        let labels = &labels[first..first + into.len()];
+                        let whole = all_below(labels.iter().map(|&label| label as i64), classes);
+                        for (into, &label) in into.iter_mut().zip(labels) {
+                            let below = whole || (label as u64) < classes as u64;
+                            *into = F::from(if below { label as i16 } else { -1 });
                         }
                     })*
                 }
@@ -61,9 +73,14 @@ macro_rules! labels {
             fn find_other(self, from: usize, classes: usize) -> Option<usize> {
                 match self {
                     $(Labels::$name(labels) => {
+                        let labels = labels.get(from..)?;
+                        let below = |labels: &&[$integer]| {
+                            all_below(labels.iter().map(|&label| label as i64), classes)
+                        };
+                        let whole = labels.chunks(CHUNK).take_while(below).map(<[_]>::len).sum::<usize>();
                         // Negative labels wrap around, and lie beyond all classes.
                         let other = |&label: &$integer| label as u64 >= classes as u64;
-                        labels.get(from..)?.iter().position(other).map(|place| from + place)
+                        labels[whole..].iter().position(other).map(|place| from + whole + place)
                     })*
                 }
             }
