@@ -91,6 +91,14 @@ pub trait Lanes:
     /// Writes as many elements as there is room for, up to `LANES`.
     fn store_first(self, into: &mut [Self::Elem]);
 
+    /// Itself, and a hint to the compiler: where there are several registers, none runs ahead of the others.
+    ///
+    /// It belongs between the steps of a long chain. Left alone, the compiler finishes one register after the other,
+    /// which takes fewer registers at a time, but a CPU that looks ahead by a hundred operations then waits for each.
+    #[inline(always)]
+    fn abreast(self) -> Self {
+        self
+    }
     /// `self * b + c`, rounded once where `FUSED`, else twice.
     fn mul_add(self, b: Self, c: Self) -> Self;
     /// `c - self * b`, rounded once where `FUSED`, else twice.
@@ -163,6 +171,10 @@ pub trait Lanes:
 pub trait Mask<V>: Copy + BitAnd<Output = Self> + BitOr<Output = Self> + Not<Output = Self> {
     /// `yes` where true, `no` elsewhere.
     fn select(self, yes: V, no: V) -> V;
+    /// `x` where true, 0 elsewhere.
+    fn keep(self, x: V) -> V;
     /// Whether any lane is true.
     fn any(self) -> bool;
+    /// Whether all lanes are true.
+    fn all(self) -> bool;
 }

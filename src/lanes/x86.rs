@@ -10,7 +10,7 @@ macro_rules! x86_register {
      splat $set1:ident, load $loadu:ident, store $storeu:ident;
      $add:ident, $sub:ident, $mul:ident, $div:ident, $fmadd:ident, $fnmadd:ident, $max:ident, $min:ident;
      $cmp:ident, $and:ident, $andnot:ident, $or:ident, $xor:ident;
-     to_int $to_int:ident, of_int $of_int:ident, $iadd:ident, $isub:ident, $shl:ident, $shr:ident) => {
+     $(abreast $abreast:ident,)? to_int $to_int:ident, of_int $of_int:ident, $iadd:ident, $isub:ident, $shl:ident, $shr:ident) => {
         #[derive(Clone, Copy)]
         pub struct $register($raw);
 
@@ -72,6 +72,10 @@ macro_rules! x86_register {
                     unsafe { $mask::first(into.len()).store(into.as_mut_ptr(), self.0) }
                 }
             }
+            $(#[inline(always)]
+            fn abreast(self) -> Self {
+                Self(unsafe { $abreast(self.0) })
+            })?
             #[inline(always)]
             fn mul_add(self, b: Self, c: Self) -> Self {
                 Self(unsafe { $fmadd(self.0, b.0, c.0) })
