@@ -25,26 +25,41 @@ impl<F: Float> Job<'_, F> {
         let count = self.target.len();
         // One block's pair, rounded once, has the same bits without the detour.
         if total.is_none() && count <= Total::<F>::BLOCK {
-            return self.block(loss, level, 0..count);
+            let mut bad = None;
+            let pair = loss.visit(Run { job: &mut self, level, bad: &mut bad });
+            return bad.map_or(Ok(pair), |at| Err(self.bad(loss, at)));
         }
         let mut own = Exact::ZERO;
         let sum = total.unwrap_or(&mut own);
         for base in (0..count).step_by(Total::<F>::BLOCK) {
-            sum.add_pair(self.block(loss, level, base..count.min(base + Total::<F>::BLOCK))?);
+            let mut bad = None;
+            let mut block = self.block(base..count.min(base + Total::<F>::BLOCK));
+            sum.add_pair(loss.visit(Run { job: &mut block, level, bad: &mut bad }));
+            if let Some(at) = bad {
+                return Err(self.bad(loss, base + at));
+            }
         }
         Ok(sum.high_low())
     }
 
-    fn block<L: Loss<F>>(
-        &mut self,
-        loss: L,
-        level: Level,
-        range: Range<usize>,
-    ) -> Result<HighLow<F>, Error<F>> {
-        // The bad element is in the register that the kernel stopped at, and nothing there has been written.
-        loss.visit(Run { job: self, range, level }).map_err(|at| self.bad(loss, at))
+    /// Whether it has none of the rarer options.
+    #[inline(always)]
+    fn plain(&self) -> bool {
+        !self.add && self.weights.is_empty() && self.each.is_empty()
     }
 
+    fn block(&mut self, range: Range<usize>) -> Job<'_, F> {
+        Job {
+            pred: self.pred.get(range.clone()).unwrap_or_default(),
+            target: self.target.get(range.clone()).unwrap_or_default(),
+            weights: self.weights.get(range.clone()).unwrap_or_default(),
+            grad: self.grad.get_mut(range.clone()).unwrap_or_default(),
+            each: self.each.get_mut(range).unwrap_or_default(),
+            ..*self
+        }
+    }
+
+    /// The bad element is in the register that the kernel stopped at, and nothing there has been written.
     #[cold]
     fn bad<L: Loss<F>>(&self, loss: L, from: usize) -> Error<F> {
         let pred = if self.pred.is_empty() { &*self.grad } else { self.pred };
@@ -146,65 +161,87 @@ impl<F: Float> Loss<F> for Identity {
 /// Enters the kernel once the loss is known.
 struct Run<'j, 'a, F> {
     job: &'j mut Job<'a, F>,
-    range: Range<usize>,
     level: Level,
+    /// Where a kernel says that it met a bad value: at which index the register begins. Aside, for the sum comes back
+    /// in registers as long as it comes alone, and small batches wait for it.
+    bad: &'j mut Option<usize>,
 }
 
 impl<F: Float> Visitor<F> for Run<'_, '_, F> {
-    type Output = Result<HighLow<F>, usize>;
+    type Output = HighLow<F>;
     #[inline]
     fn visit<L: Loss<F>>(self, loss: L) -> Self::Output {
-        let Run { job, range, level } = self;
+        let Run { job, level, bad } = self;
+        if cfg!(portable_simd) && job.target.len() <= F::WIDTH && job.plain() {
+            let Job { pred, target, factor, .. } = *job;
+            let grad = &mut *job.grad;
+            return if grad.is_empty() {
+                level.run(Short::<F, L, false> { pred, target, grad, factor, loss, bad })
+            } else {
+                level.run(Short::<F, L, true> { pred, target, grad, factor, loss, bad })
+            };
+        }
         if job.grad.is_empty() {
-            level.run(Block::<F, L, false> { job, range, loss })
+            level.run(Block::<F, L, false> { job, loss, bad })
         } else {
-            level.run(Block::<F, L, true> { job, range, loss })
+            level.run(Block::<F, L, true> { job, loss, bad })
         }
     }
+}
+
+/// The sum, or nothing and where it stopped in `bad`.
+#[inline(always)]
+fn aside<F: Float>(sum: Result<HighLow<F>, usize>, bad: &mut Option<usize>) -> HighLow<F> {
+    *bad = sum.err();
+    sum.unwrap_or(HighLow { high: F::ZERO, low: F::ZERO })
 }
 
 /// One block with one loss. There is a copy for each loss, precision, level, and value or value and gradient; the
 /// rarer options are branches, a register each.
 struct Block<'j, 'a, F, L, const GRAD: bool> {
     job: &'j mut Job<'a, F>,
-    range: Range<usize>,
     loss: L,
+    bad: &'j mut Option<usize>,
 }
 
 impl<F: Float, L: Loss<F>, const GRAD: bool> Kernel<F> for Block<'_, '_, F, L, GRAD> {
-    /// On a bad value, the index that its register begins at.
-    type Output = Result<HighLow<F>, usize>;
+    type Output = HighLow<F>;
 
     #[inline(always)]
-    fn run<V: Lanes<Elem = F>, const WIDTH: usize, const PARTS: usize>(self, zero: V) -> Self::Output {
-        let Block { job, range, loss } = self;
-        let start = range.start;
-        let target = job.target.get(range.clone()).unwrap_or_default();
-        let grad = if GRAD { job.grad.get_mut(range.clone()).unwrap_or_default() } else { &mut [] };
-        let mut job = Job {
-            pred: job.pred.get(range.clone()).unwrap_or_default(),
-            target,
-            weights: job.weights.get(range.clone()).unwrap_or_default(),
-            grad,
-            each: job.each.get_mut(range).unwrap_or_default(),
-            ..*job
-        };
-        let plain = !job.add && job.weights.is_empty() && job.each.is_empty();
-        let whole = target.len() - target.len() % WIDTH;
+    fn run<V: Lanes<Elem = F>, const WIDTH: usize, const PARTS: usize>(mut self, zero: V) -> HighLow<F> {
+        let sum = self.sum::<V, WIDTH, PARTS>(zero);
+        aside(sum, self.bad)
+    }
+}
+
+impl<F: Float, L: Loss<F>, const GRAD: bool> Block<'_, '_, F, L, GRAD> {
+    /// The sum, or the index that the register of a bad value begins at.
+    #[inline(always)]
+    fn sum<V, const WIDTH: usize, const PARTS: usize>(&mut self, zero: V) -> Result<HighLow<F>, usize>
+    where
+        V: Lanes<Elem = F>,
+    {
+        let (job, loss) = (&mut *self.job, self.loss);
+        // A copy of its own, which no write to a slice can be thought to change.
+        let mut job = Job { grad: &mut *job.grad, each: &mut *job.each, ..*job };
+        let count = job.target.len();
+        let plain = job.plain();
         let (mut sum_row, mut error_row) = ([F::ZERO; WIDTH], [F::ZERO; WIDTH]);
+        let mut at = 0;
 
         // Whole rows: all that counts for speed, with sums in registers. One lane a register is for targets where size
         // is what counts: there, the last loop does it all.
-        if V::LANES > 1 && whole > 0 {
+        if V::LANES > 1 && count >= WIDTH {
             let mut sums = [LaneSum::new(zero); PARTS];
             if plain {
-                job.plain_rows::<L, V, WIDTH, PARTS, GRAD>(loss, zero, &mut sums).map_err(|at| start + at)?;
+                job.plain_rows::<L, V, WIDTH, PARTS, GRAD>(loss, zero, &mut sums)?;
+                at = count - count % WIDTH;
             } else {
-                for row in (0..whole).step_by(WIDTH) {
-                    for (part, sum) in sums.iter_mut().enumerate() {
-                        let at = row + part * V::LANES;
-                        let value = job.step::<L, V, GRAD>(loss, zero, at..at + V::LANES);
-                        sum.add(value.ok_or(start + at)?, L::COMPENSATED);
+                while at + WIDTH <= count {
+                    for sum in &mut sums {
+                        let value = job.step::<L, V, GRAD>(loss, zero, at, V::LANES);
+                        sum.add(value.ok_or(at)?, L::COMPENSATED);
+                        at += V::LANES;
                     }
                 }
             }
@@ -215,18 +252,89 @@ impl<F: Float, L: Loss<F>, const GRAD: bool> Kernel<F> for Block<'_, '_, F, L, G
         }
 
         // What is left, one register at a time, with sums in memory: small code, and little work for small calls.
-        let (from, zero) = (if V::LANES > 1 { whole } else { 0 }, zero.single());
-        for at in (from..target.len()).step_by(V::Single::LANES) {
-            let lanes = at..target.len().min(at + V::Single::LANES);
-            let value = job.step::<L, V::Single, GRAD>(loss, zero, lanes).ok_or(start + at)?;
-            let slots = at % WIDTH..at % WIDTH + V::Single::LANES;
+        let zero = zero.single();
+        while at < count {
+            let lanes = V::Single::LANES.min(count - at);
+            let value = job.step::<L, V::Single, GRAD>(loss, zero, at, lanes).ok_or(at)?;
+            let slot = at % WIDTH;
+            let slots = slot..slot + V::Single::LANES;
             if let (Some(sums), Some(errors)) = (sum_row.get_mut(slots.clone()), error_row.get_mut(slots)) {
                 let mut sum = LaneSum::load(zero, sums, errors);
                 sum.add(value, L::COMPENSATED);
                 sum.store(sums, errors);
             }
+            at += V::Single::LANES;
         }
-        Ok(fold(&sum_row, &error_row, target.len()))
+        Ok(fold(&sum_row, Some(&error_row), count))
+    }
+}
+
+/// A batch of no more than a row, without the rarer options, in a kernel of its own: it waits for every instruction.
+/// Each lane has one term, so that nothing is rounded before the fold.
+struct Short<'j, F, L, const GRAD: bool> {
+    /// Empty where the gradient goes in place.
+    pred: &'j [F],
+    target: &'j [F],
+    grad: &'j mut [F],
+    factor: F,
+    loss: L,
+    bad: &'j mut Option<usize>,
+}
+
+impl<F: Float, L: Loss<F>, const GRAD: bool> Kernel<F> for Short<'_, F, L, GRAD> {
+    type Output = HighLow<F>;
+
+    #[inline(always)]
+    fn run<V: Lanes<Elem = F>, const WIDTH: usize, const PARTS: usize>(mut self, zero: V) -> HighLow<F> {
+        let sum = self.sum::<V, WIDTH, PARTS>(zero);
+        aside(sum, self.bad)
+    }
+}
+
+impl<F: Float, L: Loss<F>, const GRAD: bool> Short<'_, F, L, GRAD> {
+    /// The sum, or the index that the register of a bad value begins at.
+    #[inline(always)]
+    fn sum<V, const WIDTH: usize, const PARTS: usize>(&mut self, zero: V) -> Result<HighLow<F>, usize>
+    where
+        V: Lanes<Elem = F>,
+    {
+        let Short { pred, target, ref mut grad, factor, loss, .. } = *self;
+        let (zero, count, lanes) = (zero.single(), target.len(), V::Single::LANES);
+        let factor = zero.splat(factor);
+        let in_place = GRAD && pred.is_empty();
+        // Slices of one length, as the compiler can see, need one check of bounds.
+        let pred = if in_place { target } else { pred.get(..count).unwrap_or(target) };
+        let grad = grad.get_mut(..if GRAD { count } else { 0 }).unwrap_or_default();
+        let mut losses = [F::ZERO; WIDTH];
+        let mut at = 0;
+        while at < count {
+            let (end, whole) = (at + lanes, count - at >= lanes);
+            let pred = if in_place { &*grad } else { pred };
+            let (pred, target) = if whole {
+                (zero.load(&pred[at..end]), zero.load(&target[at..end]))
+            } else {
+                (zero.load_first(&pred[at..]), zero.load_first(&target[at..]))
+            };
+            let (mut value, slope) = loss.at(pred, target);
+            let mut right = right(loss, pred, target);
+            if !whole {
+                let live = zero.first(count - at);
+                value = live.keep(value);
+                right = right.map(|right| right | !live);
+            }
+            if right.is_some_and(|right| !right.all()) {
+                return Err(at);
+            }
+            if let Some(losses) = losses.get_mut(at..end) {
+                (zero + value).store(losses);
+            }
+            if GRAD {
+                let slope = slope * factor;
+                if whole { slope.store(&mut grad[at..end]) } else { slope.store_first(&mut grad[at..]) }
+            }
+            at = end;
+        }
+        Ok(fold(&losses, None, count))
     }
 }
 
@@ -245,104 +353,102 @@ impl<F: Float> Job<'_, F> {
     {
         let factor = zero.splat(self.factor);
         let (targets, _) = self.target.as_chunks::<WIDTH>();
-        let (preds, _) = self.pred.as_chunks::<WIDTH>();
+        let in_place = GRAD && self.pred.is_empty();
+        // Slices of one length, as the compiler can see, need no branch a row, which would keep the loss and the slope
+        // of a row from being worked on side by side.
+        let (preds, _) = if in_place { self.target } else { self.pred }.as_chunks::<WIDTH>();
         let (grads, _) = self.grad.as_chunks_mut::<WIDTH>();
+        let preds = preds.get(..targets.len()).unwrap_or(targets);
+        let grads = grads.get_mut(..if GRAD { targets.len() } else { 0 }).unwrap_or_default();
         for (row, target) in targets.iter().enumerate() {
-            let mut grad = if GRAD { grads.get_mut(row) } else { None };
             for (part, sum) in sums.iter_mut().enumerate() {
                 let lanes = part * V::LANES..(part + 1) * V::LANES;
-                let pred = match (preds.get(row), &grad) {
-                    (Some(pred), _) => zero.load(&pred[lanes.clone()]),
-                    (None, Some(pred)) => zero.load(&pred[lanes.clone()]),
-                    (None, None) => zero,
-                };
-                let target = zero.load(&target[lanes.clone()]);
+                let pred = if in_place { &grads[row] } else { &preds[row] };
+                let (pred, target) = (zero.load(&pred[lanes.clone()]), zero.load(&target[lanes.clone()]));
                 let (value, slope) = loss.at(pred, target);
-                if wrong(loss, pred, target).is_some_and(|wrong| wrong.any()) {
+                if right(loss, pred, target).is_some_and(|right| !right.all()) {
                     return Err(row * WIDTH + lanes.start);
                 }
-                sum.add(value, L::COMPENSATED);
-                if let Some(grad) = &mut grad {
-                    (slope * factor).store(&mut grad[lanes]);
+                if GRAD {
+                    (slope * factor).store(&mut grads[row][lanes]);
                 }
+                sum.add(value, L::COMPENSATED);
             }
         }
         Ok(())
     }
 
-    /// The losses of a register that begins at `lanes`, with all options; none where a value is bad. The last register
-    /// may be short; its lanes take the same path as all others, so that no element's bits depend on its place.
+    /// The losses of the register that begins at `at`, with all options; none where a value is bad. The last register
+    /// may have fewer than all `lanes`; they take the same path as all others, so that no element's bits depend on its
+    /// place.
     #[inline(always)]
-    fn step<L, V, const GRAD: bool>(&mut self, loss: L, zero: V, lanes: Range<usize>) -> Option<V>
+    fn step<L, V, const GRAD: bool>(&mut self, loss: L, zero: V, at: usize, lanes: usize) -> Option<V>
     where
         L: Loss<F>,
         V: Lanes<Elem = F>,
     {
-        let preds = zero.part(if GRAD && self.pred.is_empty() { &*self.grad } else { self.pred }, &lanes);
-        let targets = zero.part(self.target, &lanes);
+        let preds = zero.part(if GRAD && self.pred.is_empty() { &*self.grad } else { self.pred }, at, lanes);
+        let targets = zero.part(self.target, at, lanes);
         let (mut value, mut slope) = loss.at(preds, targets);
-        let mut wrong = wrong(loss, preds, targets);
+        let mut right = right(loss, preds, targets);
         let mut factor = zero.splat(self.factor);
         if !self.weights.is_empty() {
-            let weight = zero.part(self.weights, &lanes);
+            let weight = zero.part(self.weights, at, lanes);
             let masked = weight.eq(zero);
-            let infinite = !weight.abs().le(zero.splat(F::MAX));
-            wrong = Some(wrong.map_or(infinite, |wrong| (wrong & !masked) | infinite));
+            let finite = weight.abs().le(zero.splat(F::MAX));
+            right = Some(right.map_or(finite, |right| (right | masked) & finite));
             // Selected, not multiplied: a masked element may hold anything, infinities included.
-            value = masked.select(zero, value * weight);
-            slope = masked.select(zero, slope);
+            value = (!masked).keep(value * weight);
+            slope = (!masked).keep(slope);
             factor = weight * zero.splat(self.lift) * factor;
         }
-        if lanes.len() < V::LANES {
-            let live = zero.first(lanes.len());
-            value = live.select(value, zero);
-            wrong = wrong.map(|wrong| wrong & live);
+        if lanes < V::LANES {
+            let live = zero.first(lanes);
+            value = live.keep(value);
+            right = right.map(|right| right | !live);
         }
-        if wrong.is_some_and(|wrong| wrong.any()) {
+        if right.is_some_and(|right| !right.all()) {
             return None;
         }
         if GRAD {
             slope = slope * factor;
             if self.add {
-                slope = zero.part(self.grad, &lanes) + slope;
+                slope = zero.part(self.grad, at, lanes) + slope;
             }
-            slope.put(self.grad, &lanes);
+            slope.put(self.grad, at, lanes);
         }
         if !self.each.is_empty() {
-            value.put(self.each, &lanes);
+            value.put(self.each, at, lanes);
         }
         Some(value)
     }
 }
 
-/// Lanes whose target or prediction lies outside its domain; none where there are no domains.
+/// Lanes whose target and prediction lie in their domains, or the prediction is NaN; none where there are no domains.
 #[inline(always)]
-fn wrong<V: Lanes, L: Loss<V::Elem>>(loss: L, pred: V, target: V) -> Option<V::Mask> {
-    let wrong = loss.target_domain().outside(target);
-    match loss.pred_domain().outside(pred) {
-        None => wrong,
-        Some(outside) => {
-            let outside = outside & pred.eq(pred);
-            Some(wrong.map_or(outside, |wrong| wrong | outside))
-        }
+fn right<V: Lanes, L: Loss<V::Elem>>(loss: L, pred: V, target: V) -> Option<V::Mask> {
+    match (loss.target_domain().inside(target), loss.pred_domain().outside(pred)) {
+        (right, None) => right,
+        (None, Some(wrong)) => Some(!wrong),
+        (Some(right), Some(wrong)) => Some(right & !wrong),
     }
 }
 
-/// The lanes of a register, of which there may be fewer than it has.
+/// The first `lanes` lanes of a register, in a slice that has them from `at` on.
 trait Parts: Lanes {
     #[inline(always)]
-    fn part(self, slice: &[Self::Elem], lanes: &Range<usize>) -> Self {
-        match slice.get(lanes.clone()) {
-            Some(part) if part.len() == Self::LANES => self.load(part),
+    fn part(self, slice: &[Self::Elem], at: usize, lanes: usize) -> Self {
+        match slice.get(at..at + lanes) {
+            Some(part) if lanes == Self::LANES => self.load(part),
             // All slices have this length, so that one mask does for them.
             Some(part) => self.load_first(part),
             None => self.splat(Self::Elem::ZERO),
         }
     }
     #[inline(always)]
-    fn put(self, slice: &mut [Self::Elem], lanes: &Range<usize>) {
-        match slice.get_mut(lanes.clone()) {
-            Some(part) if part.len() == Self::LANES => self.store(part),
+    fn put(self, slice: &mut [Self::Elem], at: usize, lanes: usize) {
+        match slice.get_mut(at..at + lanes) {
+            Some(part) if lanes == Self::LANES => self.store(part),
             Some(part) => self.store_first(part),
             None => {}
         }

@@ -97,6 +97,15 @@ pub trait Lanes:
     /// Writes four columns, row by row, in the order of the lanes.
     fn store_columns(columns: [Self; 4], into: &mut [Self::Elem], stride: usize);
 
+    /// Itself, and a hint to the compiler: where there are several registers, none runs ahead of the others.
+    ///
+    /// It belongs between the steps of a long chain. Left alone, the compiler finishes one register after the other,
+    /// which takes fewer registers at a time, but a CPU that looks ahead by a hundred operations then waits for each.
+    #[inline(always)]
+    fn abreast(self) -> Self {
+        self
+    }
+
     /// `self * b + c`, rounded once where `FUSED`, else twice.
     fn mul_add(self, b: Self, c: Self) -> Self;
     /// `c - self * b`, rounded once where `FUSED`, else twice.
@@ -171,6 +180,10 @@ pub trait Lanes:
 pub trait Mask<V>: Copy + BitAnd<Output = Self> + BitOr<Output = Self> + Not<Output = Self> {
     /// `yes` where true, `no` elsewhere.
     fn select(self, yes: V, no: V) -> V;
+    /// `x` where true, 0 elsewhere.
+    fn keep(self, x: V) -> V;
     /// Whether any lane is true.
     fn any(self) -> bool;
+    /// Whether all lanes are true.
+    fn all(self) -> bool;
 }

@@ -118,14 +118,32 @@ impl<F: Float> Domain<F> {
         }
     }
 
-    /// Lanes outside it; none where it is everything.
+    /// Lanes inside it, which NaN is not; none where it is everything.
+    #[inline(always)]
+    pub(crate) fn inside<V: Lanes<Elem = F>>(self, x: V) -> Option<V::Mask> {
+        match self {
+            Domain::All => None,
+            _ if self == Domain::UNIT => Some(unit_product(x).ge(x.splat(F::ZERO))),
+            Domain::Interval { low, high } => Some(x.ge(x.splat(low)) & x.le(x.splat(high))),
+        }
+    }
+
+    /// Lanes outside it, which NaN is not either.
     #[inline(always)]
     pub(crate) fn outside<V: Lanes<Elem = F>>(self, x: V) -> Option<V::Mask> {
         match self {
             Domain::All => None,
-            Domain::Interval { low, high } => Some(!(x.ge(x.splat(low)) & x.le(x.splat(high)))),
+            _ if self == Domain::UNIT => Some(unit_product(x).lt(x.splat(F::ZERO))),
+            Domain::Interval { low, high } => Some(x.lt(x.splat(low)) | x.gt(x.splat(high))),
         }
     }
+}
+
+/// Negative outside of 0 to 1, and only there: one comparison for both ends. Neither factor is small where the other
+/// is, so that nothing is rounded to 0.
+#[inline(always)]
+fn unit_product<V: Lanes>(x: V) -> V {
+    x * (x.splat(V::Elem::ONE) - x)
 }
 
 /// A loss that has a name: what a line of the list needs beside [`Loss`].

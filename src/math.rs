@@ -74,7 +74,7 @@ fn horner<V: Lanes>(x: V, q: &[V::Elem], scale: V::Elem) -> V {
     let Some((&top, rest)) = q.split_last() else { return x.splat(V::Elem::ZERO) };
     let mut sum = x.splat(top * scale);
     for &coefficient in rest.iter().rev() {
-        sum = sum.mul_add(x, x.splat(coefficient * scale));
+        sum = sum.mul_add(x, x.splat(coefficient * scale)).abreast();
     }
     sum
 }

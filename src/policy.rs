@@ -66,17 +66,16 @@ impl<F: Float> Policy<F> {
     /// `weight * log` and its slope `weight / p`, for the logarithm of p; both are 0 where the weight is. (p may be -0.)
     #[inline(always)]
     pub(crate) fn part<V: Lanes<Elem = F>>(self, weight: V, p: V, log: V) -> (V, V) {
-        let zero = p.splat(F::ZERO);
-        let nothing = weight.eq(zero);
+        let something = !weight.eq(p.splat(F::ZERO));
         let (value, slope) = match self {
             Policy::Clamp => {
                 let least = p.splat(F::from_f64(LEAST));
-                (least.max(log), log.lt(least).select(zero, weight / p.abs()))
+                (least.max(log), (!log.lt(least)).keep(weight / p.abs()))
             }
             _ => (log, weight / p.abs()),
         };
         // A NaN passes both selections, through the part whose weight is not 0.
-        (nothing.select(zero, weight * value), nothing.select(zero, slope))
+        (something.keep(weight * value), something.keep(slope))
     }
 
     /// [`clip`](Policy::clip) in the textbook's numbers.

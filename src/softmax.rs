@@ -240,7 +240,7 @@ impl<F: Float> Row<'_, F> {
         for (sum, (sums, errors)) in sums.into_iter().zip(rows) {
             sum.store(sums, errors);
         }
-        fold(&sum_row, &error_row, WIDTH)
+        fold(&sum_row, Some(&error_row), WIDTH)
     }
 
     /// Adds up a whole tile of exponentials.

@@ -5,8 +5,6 @@
 //! as if computed in twice the precision (Ogita, Rump, Oishi 2005, Sum2). Kahan's cheaper form is off by up to
 //! 1.4 ULP for terms of one sign and fails for mixed signs.
 
-use core::array::from_fn;
-
 use crate::float::Float;
 use crate::lanes::{Lanes, Mask};
 
@@ -101,7 +99,7 @@ pub fn two_product_of<V: Lanes>(a: V, b: V) -> (V, V) {
 /// `x`, but 0 in lanes that are infinite or NaN.
 #[inline(always)]
 pub fn finite_or_zero<V: Lanes>(x: V) -> V {
-    x.abs().le(x.splat(V::Elem::MAX)).select(x, x.splat(V::Elem::ZERO))
+    x.abs().le(x.splat(V::Elem::MAX)).keep(x)
 }
 
 /// A number to about twice the precision: `high` is `high + low` rounded.
@@ -111,21 +109,47 @@ pub struct HighLow<F> {
     pub low: F,
 }
 
-/// Folds the lanes in halves: lane i takes lane i + n/2, the same order on every level. Lanes from `used` on are 0.
+/// Folds the lanes in halves: lane i takes lane i + n/2, the same order on every level. Lanes from `used` on are 0, and
+/// without `errors`, those are.
 ///
 /// It runs on the portable registers, once for all levels. TwoSum makes NaN of infinite sums, so where the plain fold
 /// is not finite, it alone is the result, as plain summation would have it.
-pub fn fold<F: Float, const WIDTH: usize>(sums: &[F; WIDTH], errors: &[F; WIDTH], used: usize) -> HighLow<F> {
-    let (zero, eighth) = (F::portable(), WIDTH / 8);
-    let part = |part: usize| LaneSum::load(zero, &sums[part * eighth..], &errors[part * eighth..]);
+#[inline(always)]
+pub fn fold<F: Float, const WIDTH: usize>(
+    sums: &[F; WIDTH],
+    errors: Option<&[F; WIDTH]>,
+    used: usize,
+) -> HighLow<F> {
+    let [mut a, mut b, mut c, mut d] = eighths(sums, errors, 0);
     // Adding the zeros of a short batch changes nothing, but takes time that shows there.
-    let four: [_; 4] = if used <= WIDTH / 2 { from_fn(part) } else { from_fn(|i| part(i).with(part(i + 4))) };
-    let two: [_; 2] = from_fn(|part| four[part].with(four[part + 2]));
-    fold_last(two[0].with(two[1]))
+    if used > WIDTH / 2 {
+        let [e, f, g, h] = eighths(sums, errors, 4);
+        (a, b, c, d) = (a.with(e), b.with(f), c.with(g), d.with(h));
+    }
+    fold_last(a.with(c).with(b.with(d)))
+}
+
+/// Four registers of an eighth of the lanes each.
+#[inline(always)]
+fn eighths<F: Float, const WIDTH: usize>(
+    sums: &[F; WIDTH],
+    errors: Option<&[F; WIDTH]>,
+    from: usize,
+) -> [LaneSum<F::Portable>; 4] {
+    let zero = F::portable();
+    let mut registers = [LaneSum::new(zero); 4];
+    for (register, sum) in registers.iter_mut().enumerate() {
+        let at = (from + register) * (WIDTH / 8);
+        sum.sum = zero.load(&sums[at..]);
+        if let Some(errors) = errors {
+            sum.error = zero.load(&errors[at..]);
+        }
+    }
+    registers
 }
 
 /// Folds the last register: four lanes in f32, two in f64.
-#[inline]
+#[inline(always)]
 fn fold_last<F: Float>(one: LaneSum<F::Portable>) -> HighLow<F> {
     let (mut sums, mut errors) = ([F::ZERO; 4], [F::ZERO; 4]);
     one.store(&mut sums, &mut errors);

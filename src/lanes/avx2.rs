@@ -3,6 +3,7 @@
 //! SAFETY: see `x86.rs`; the instructions are AVX2 and FMA.
 #![allow(unsafe_code)]
 
+use core::arch::asm;
 #[cfg(target_arch = "x86")]
 use core::arch::x86::*;
 #[cfg(target_arch = "x86_64")]
@@ -15,13 +16,27 @@ x86_register!(Avx2F32, MaskF32, f32, __m256, 8;
     splat _mm256_set1_ps, load _mm256_loadu_ps, store _mm256_storeu_ps, columns load_f32 store_f32;
     _mm256_add_ps, _mm256_sub_ps, _mm256_mul_ps, _mm256_div_ps, _mm256_fmadd_ps, _mm256_fnmadd_ps, _mm256_max_ps, _mm256_min_ps;
     _mm256_cmp_ps, _mm256_and_ps, _mm256_andnot_ps, _mm256_or_ps, _mm256_xor_ps;
-    to_int _mm256_castps_si256, of_int _mm256_castsi256_ps, _mm256_add_epi32, _mm256_sub_epi32, _mm256_sll_epi32, _mm256_srl_epi32);
+    abreast abreast_ps, to_int _mm256_castps_si256, of_int _mm256_castsi256_ps, _mm256_add_epi32, _mm256_sub_epi32, _mm256_sll_epi32, _mm256_srl_epi32);
 
 x86_register!(Avx2F64, MaskF64, f64, __m256d, 4;
     splat _mm256_set1_pd, load _mm256_loadu_pd, store _mm256_storeu_pd, columns load_f64 store_f64;
     _mm256_add_pd, _mm256_sub_pd, _mm256_mul_pd, _mm256_div_pd, _mm256_fmadd_pd, _mm256_fnmadd_pd, _mm256_max_pd, _mm256_min_pd;
     _mm256_cmp_pd, _mm256_and_pd, _mm256_andnot_pd, _mm256_or_pd, _mm256_xor_pd;
-    to_int _mm256_castpd_si256, of_int _mm256_castsi256_pd, _mm256_add_epi64, _mm256_sub_epi64, _mm256_sll_epi64, _mm256_srl_epi64);
+    abreast abreast_pd, to_int _mm256_castpd_si256, of_int _mm256_castsi256_pd, _mm256_add_epi64, _mm256_sub_epi64, _mm256_sll_epi64, _mm256_srl_epi64);
+
+/// No instruction, but the compiler keeps those that are none in their order.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn abreast_ps(mut x: __m256) -> __m256 {
+    unsafe { asm!("/* {} */", inout(ymm_reg) x, options(nomem, nostack, preserves_flags)) };
+    x
+}
+
+#[target_feature(enable = "avx2")]
+#[inline]
+fn abreast_pd(x: __m256d) -> __m256d {
+    _mm256_castps_pd(abreast_ps(_mm256_castpd_ps(x)))
+}
 
 /// A mask: all bits of a lane, or none; and the loads and stores that obey it.
 macro_rules! mask {
@@ -71,8 +86,16 @@ macro_rules! mask {
                 $register(unsafe { $blend(no.0, yes.0, self.0) })
             }
             #[inline(always)]
+            fn keep(self, x: $register) -> $register {
+                $register(unsafe { $and(self.0, x.0) })
+            }
+            #[inline(always)]
             fn any(self) -> bool {
                 unsafe { $movemask(self.0) != 0 }
+            }
+            #[inline(always)]
+            fn all(self) -> bool {
+                unsafe { $movemask(self.0) == (1 << $lanes) - 1 }
             }
         }
     };

@@ -72,8 +72,16 @@ macro_rules! mask {
                 $register(unsafe { $blend(self.0, no.0, yes.0) })
             }
             #[inline(always)]
+            fn keep(self, x: $register) -> $register {
+                self.select(x, x.splat(0.0))
+            }
+            #[inline(always)]
             fn any(self) -> bool {
                 self.0 != 0
+            }
+            #[inline(always)]
+            fn all(self) -> bool {
+                self.0 == !0
             }
         }
     };

@@ -97,6 +97,10 @@ impl<V: Lanes> Lanes for Pair<V> {
         V::store_columns([a.1, b.1, c.1, d.1], &mut into[V::LANES * stride..], stride);
     }
     #[inline(always)]
+    fn abreast(self) -> Self {
+        Pair(self.0.abreast(), self.1.abreast())
+    }
+    #[inline(always)]
     fn mul_add(self, b: Self, c: Self) -> Self {
         Pair(self.0.mul_add(b.0, c.0), self.1.mul_add(b.1, c.1))
     }
@@ -181,8 +185,16 @@ impl<V: Lanes> Mask<Pair<V>> for Pair<V::Mask> {
         Pair(self.0.select(yes.0, no.0), self.1.select(yes.1, no.1))
     }
     #[inline(always)]
+    fn keep(self, x: Pair<V>) -> Pair<V> {
+        Pair(self.0.keep(x.0), self.1.keep(x.1))
+    }
+    #[inline(always)]
     fn any(self) -> bool {
         // One test for both: the branch that follows is taken never or once a call.
         (self.0 | self.1).any()
+    }
+    #[inline(always)]
+    fn all(self) -> bool {
+        (self.0 & self.1).all()
     }
 }

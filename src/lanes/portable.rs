@@ -201,8 +201,16 @@ macro_rules! register {
                 $register(self.0.select(yes.0, no.0))
             }
             #[inline(always)]
+            fn keep(self, x: $register) -> $register {
+                $register(self.0 & x.0)
+            }
+            #[inline(always)]
             fn any(self) -> bool {
                 self.0.any()
+            }
+            #[inline(always)]
+            fn all(self) -> bool {
+                self.0.all()
             }
         }
     };

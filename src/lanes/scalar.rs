@@ -163,7 +163,15 @@ impl<F: Float> Mask<Scalar<F>> for bool {
         if self { yes } else { no }
     }
     #[inline(always)]
+    fn keep(self, x: Scalar<F>) -> Scalar<F> {
+        self.select(x, Scalar(F::ZERO))
+    }
+    #[inline(always)]
     fn any(self) -> bool {
+        self
+    }
+    #[inline(always)]
+    fn all(self) -> bool {
         self
     }
 }

@@ -11,7 +11,7 @@ macro_rules! x86_register {
      splat $set1:ident, load $loadu:ident, store $storeu:ident, columns $load_columns:ident $store_columns:ident;
      $add:ident, $sub:ident, $mul:ident, $div:ident, $fmadd:ident, $fnmadd:ident, $max:ident, $min:ident;
      $cmp:ident, $and:ident, $andnot:ident, $or:ident, $xor:ident;
-     to_int $to_int:ident, of_int $of_int:ident, $iadd:ident, $isub:ident, $shl:ident, $shr:ident) => {
+     $(abreast $abreast:ident,)? to_int $to_int:ident, of_int $of_int:ident, $iadd:ident, $isub:ident, $shl:ident, $shr:ident) => {
         #[derive(Clone, Copy)]
         pub struct $register($raw);
 
@@ -73,6 +73,10 @@ macro_rules! x86_register {
                     unsafe { $mask::first(into.len()).store(into.as_mut_ptr(), self.0) }
                 }
             }
+            $(#[inline(always)]
+            fn abreast(self) -> Self {
+                Self(unsafe { $abreast(self.0) })
+            })?
             #[inline(always)]
             fn load_columns(self, from: &[$elem], stride: usize) -> [Self; 4] {
                 let _ = &from[..($lanes - 1) * stride + 4];

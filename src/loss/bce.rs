@@ -28,8 +28,12 @@ impl<F: Float> Loss<F> for BinaryCrossEntropy<F> {
         let p = self.policy.clip(pred);
         let (hit, falling) = self.policy.part(target, p, ln(p));
         let (miss, rising) = self.policy.part(one - target, one - p, ln_1p(-p));
-        let clipped = p.lt(pred) | p.gt(pred);
-        (zero - (hit + miss), clipped.select(zero, rising - falling))
+        let slope = rising - falling;
+        let slope = match self.policy {
+            Policy::Eps(_) => (!(p.lt(pred) | p.gt(pred))).keep(slope),
+            _ => slope,
+        };
+        (zero - (hit + miss), slope)
     }
 
     fn definition(self, pred: f64, target: f64) -> f64 {

@@ -26,17 +26,18 @@ pub struct BceWithLogits<F> {
 impl<F: Float> Loss<F> for BceWithLogits<F> {
     #[inline(always)]
     fn at<V: Lanes<Elem = F>>(self, pred: V, target: V) -> (V, V) {
-        let zero = pred.splat(F::ZERO);
-        let (negative, distance) = (pred.lt(zero), pred.abs());
-        let e = exp_nonpositive(-distance);
-        // What speaks against the sign of the logit weighs its distance, and what speaks for it the rest.
-        let (positive, other) = (target * target.splat(self.pos_weight), target.splat(F::ONE) - target);
-        let (against, with) = (negative.select(positive, other), negative.select(other, positive));
-        // 0 times an infinite logit would be NaN, where the loss is 0.
-        let linear = against.eq(zero).select(zero, against * distance);
-        let loss = (positive + other).mul_add(ln_1p_unit(e), linear);
-        let slope = div_one_plus(with.neg_mul_add(e, against), e);
-        (loss, negative.select(-slope, slope))
+        let (zero, one) = (pred.splat(F::ZERO), pred.splat(F::ONE));
+        let (negative, minus_distance) = (pred.lt(zero), pred.bits_or(-zero));
+        let e = exp_nonpositive(minus_distance);
+        let (positive, other) = (target * target.splat(self.pos_weight), one - target);
+        // sigmoid = rising / (1 + e), and 1 - sigmoid = falling / (1 + e).
+        let (rising, falling) = (negative.select(e, one), negative.select(one, e));
+        let slope = div_one_plus(positive.neg_mul_add(falling, other * rising), e);
+        // What speaks against the sign of the logit weighs its distance. 0 times an infinite one is NaN, which `max`
+        // turns to the 0 that it stands for.
+        let against = negative.select(positive, other);
+        let linear = against.neg_mul_add(minus_distance, zero).max(zero);
+        ((positive + other).mul_add(ln_1p_unit(e), linear), slope)
     }
 
     fn definition(self, logit: f64, target: f64) -> f64 {

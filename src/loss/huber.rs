@@ -29,9 +29,9 @@ impl<F: Float> Loss<F> for Huber<F> {
         let delta = residual.splat(self.delta);
         let slope = residual.clamp(-delta, delta);
         // slope (r - slope / 2), with what the two subtractions round off: above delta, 2 ULP would not hold.
-        let half = slope * residual.splat(F::HALF);
-        let lever = residual - half;
-        let rest = finite_or_zero(slope * (rest + ((residual - lever) - half)));
+        let half = residual.splat(F::HALF);
+        let lever = slope.neg_mul_add(half, residual);
+        let rest = finite_or_zero(slope * (rest + slope.neg_mul_add(half, residual - lever)));
         (slope.mul_add(lever, rest), slope)
     }
 

@@ -33,9 +33,9 @@ impl<F: Float> Loss<F> for SmoothL1<F> {
         let inner = residual.clamp(-beta, beta);
         let slope = inner / beta;
         // slope (r - inner / 2), with what the two subtractions round off.
-        let half = inner * residual.splat(F::HALF);
-        let lever = residual - half;
-        let rest = finite_or_zero(slope * (rest + ((residual - lever) - half)));
+        let half = residual.splat(F::HALF);
+        let lever = inner.neg_mul_add(half, residual);
+        let rest = finite_or_zero(slope * (rest + inner.neg_mul_add(half, residual - lever)));
         (slope.mul_add(lever, rest), slope)
     }
 

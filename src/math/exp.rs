@@ -163,8 +163,8 @@ pub fn exp_nonpositive<V: Lanes>(x: V) -> V {
     let of = V::Elem::EXP;
     let x = x.splat(of.lowest).max(x);
     let magic = x.splat(of.magic + of.bias + of.up);
-    let biased = x.mul_add(x.splat(of.log2_e), magic);
-    power_scaled_down(x, biased - magic) * biased.bits_shl(V::Elem::SIGNIFICAND - 1)
+    let biased = x.mul_add(x.splat(of.log2_e), magic).abreast();
+    (power_scaled_down(x, biased - magic) * biased.bits_shl(V::Elem::SIGNIFICAND - 1)).abreast()
 }
 
 /// e^x.
@@ -204,7 +204,7 @@ fn power_scaled_down<V: Lanes>(x: V, n: V) -> V {
     let r_high = n.neg_mul_add(ln_2_high, x);
     let down = x.splat(of.down);
     if V::FUSED {
-        let r = n.neg_mul_add(ln_2_low, r_high);
+        let r = n.neg_mul_add(ln_2_low, r_high).abreast();
         horner(r, of.q, of.down).mul_add(r, down).mul_add(r, down)
     } else {
         let r_low = n * ln_2_low;

@@ -280,5 +280,5 @@ fn folded<V: Lanes, const WIDTH: usize, const PARTS: usize>(lanes: [LaneSum<V>; 
     for (sum, (sums, errors)) in lanes.into_iter().zip(rows) {
         sum.store(sums, errors);
     }
-    fold(&sum_row, &error_row, WIDTH).high
+    fold(&sum_row, Some(&error_row), WIDTH).high
 }

@@ -121,7 +121,13 @@ impl<F: MulAdd> Mask<Fused<F>> for bool {
     fn select(self, yes: Fused<F>, no: Fused<F>) -> Fused<F> {
         if self { yes } else { no }
     }
+    fn keep(self, x: Fused<F>) -> Fused<F> {
+        self.select(x, Fused(Scalar(F::ZERO)))
+    }
     fn any(self) -> bool {
+        self
+    }
+    fn all(self) -> bool {
         self
     }
 }
