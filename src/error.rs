@@ -106,7 +106,7 @@ pub enum Error<F> {
         /// Its value.
         value: F,
     },
-    /// Bytes that are no total of this precision and version.
+    /// Bytes that are no total, or no other state, of this precision and version.
     Bytes {
         /// What is wrong with them.
         reason: &'static str,
@@ -188,7 +188,7 @@ impl<F: Float> fmt::Display for Error<F> {
             Error::Weight { index, value } => {
                 write!(out, "weights[{index}] is {value}, but must be finite")
             }
-            Error::Bytes { reason } => write!(out, "not the bytes of a total: {reason}"),
+            Error::Bytes { reason } => write!(out, "not the bytes of such a state: {reason}"),
         }
     }
 }

@@ -60,11 +60,25 @@ macro_rules! labels {
                 match self {
                     $(Labels::$name(labels) => {
                         let labels = &labels[first..first + into.len()];
-                        let whole = all_below(labels.iter().map(|&label| label as i64), classes);
-                        for (into, &label) in into.iter_mut().zip(labels) {
-                            let below = whole || (label as u64) < classes as u64;
-                            *into = F::from(if below { label as i16 } else { -1 });
+                        let classes_of = into.iter_mut().zip(labels);
+                        if all_below(labels.iter().map(|&label| label as i64), classes) {
+                            classes_of.for_each(|(into, &label)| *into = F::from(label as i16));
+                        } else {
+                            let other = |label: $integer| label as u64 >= classes as u64;
+                            classes_of.for_each(|(into, &label)| {
+                                *into = F::from(if other(label) { -1 } else { label as i16 });
+                            });
                         }
+                    })*
+                }
+            }
+
+            /// How many labels are this one.
+            pub fn count_of(self, label: i64) -> usize {
+                match self {
+                    $(Labels::$name(labels) => match <$integer>::try_from(label) {
+                        Ok(wanted) => labels.iter().filter(|&&label| label == wanted).count(),
+                        Err(_) => 0,
                     })*
                 }
             }

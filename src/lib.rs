@@ -42,6 +42,7 @@ mod policy;
 mod row_loss;
 mod rows;
 mod rowwise;
+mod shard;
 mod softmax;
 mod softmax_rows;
 mod sum;
@@ -66,6 +67,7 @@ pub use row_loss::{
 };
 pub use rows::{RowLosses, Rows, Rowwise};
 pub use rowwise::Elements;
+pub use shard::{RowMax, RowShard, RowSum};
 pub use total::Total;
 
 /// Runs the example of the README.

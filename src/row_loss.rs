@@ -262,11 +262,11 @@ impl<F: Float> RowTargets<'_, F> {
     fn sum_weights(&self, ignore_index: Option<i64>, rows: usize, weights: &[F]) -> Total<F> {
         let mut total = Total::default();
         if weights.is_empty() && self.class_weights.is_none() {
-            let part = |&row: &usize| !self.ignored(row, ignore_index);
-            total.count = match ignore_index {
-                Some(_) => (0..rows).filter(part).count() as u64,
-                None => rows as u64,
+            let ignored = match (self.of, ignore_index) {
+                (OfRow::Label(labels), Some(index)) => labels.count_of(index),
+                _ => 0,
             };
+            total.count = (rows - ignored) as u64;
             total.weight.add_count(total.count);
             return total;
         }

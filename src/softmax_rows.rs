@@ -19,6 +19,7 @@ mod dense;
 mod few;
 mod label;
 mod many;
+pub mod shard;
 
 /// How a loss over the softmax of logits is made.
 #[derive(Clone, Copy, Debug)]
@@ -57,6 +58,12 @@ impl<F: Float, L: Loss<F>> OverSoftmax<F, L> {
         })
     }
 
+    /// What a label alone needs to know.
+    pub fn without_loss(self) -> OverSoftmax<F, ()> {
+        let OverSoftmax { logits, z_loss, smoothing, ignore_index, teacher, label_alone, .. } = self;
+        OverSoftmax { of: (), logits, z_loss, smoothing, ignore_index, teacher, label_alone }
+    }
+
     /// The same for labels alone.
     fn run_labels(
         self,
@@ -64,11 +71,10 @@ impl<F: Float, L: Loss<F>> OverSoftmax<F, L> {
         level: Level,
         total: Option<&mut Exact<F>>,
     ) -> Result<HighLow<F>, Error<F>> {
-        let OverSoftmax { logits, z_loss, smoothing, ignore_index, teacher, label_alone, .. } = self;
-        let of = OverSoftmax { of: (), logits, z_loss, smoothing, ignore_index, teacher, label_alone };
+        let of = self.without_loss();
         let rows = job.target.rows(job.pred.len().max(job.grad.len()));
         // The way depends on the call alone, as the bits of its results do.
-        let mut room = (job.target.classes <= few::FEW && !logits.capped()).then(few::Room::new);
+        let mut room = (job.target.classes <= few::FEW && !self.logits.capped()).then(few::Room::new);
         sum_rows(rows, level, total, |first, losses| {
             let (job, into) = (&mut job, &mut *losses);
             match &mut room {

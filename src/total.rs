@@ -14,6 +14,18 @@ pub trait Limbs {
     type Bytes: Copy + AsRef<[u8]> + AsMut<[u8]>;
     /// Bytes to fill.
     const ZERO_BYTES: Self::Bytes;
+    /// What parts of a row add up to as bytes.
+    type RowBytes: Copy + AsRef<[u8]> + AsMut<[u8]>;
+    /// Bytes to fill.
+    const ZERO_ROW_BYTES: Self::RowBytes;
+}
+
+/// The bytes of a [`RowSum`](crate::RowSum).
+pub type RowBytes<F> = <F as Limbs>::RowBytes;
+
+/// A header, five words, and the limbs of one sum.
+const fn row_bytes(limbs: usize) -> usize {
+    8 + 8 * (5 + limbs)
 }
 
 // 277 bits from 2^-149 to 2^128, 2098 from 2^-1074 to 2^1024, then a sign and room for 2^64 terms.
@@ -22,12 +34,16 @@ impl Limbs for f32 {
     const ZERO_LIMBS: [u64; 6] = [0; 6];
     type Bytes = [u8; HEADER + 2 * 8 * 6];
     const ZERO_BYTES: Self::Bytes = [0; HEADER + 2 * 8 * 6];
+    type RowBytes = [u8; row_bytes(6)];
+    const ZERO_ROW_BYTES: Self::RowBytes = [0; row_bytes(6)];
 }
 impl Limbs for f64 {
     type Limbs = [u64; 34];
     const ZERO_LIMBS: [u64; 34] = [0; 34];
     type Bytes = [u8; HEADER + 2 * 8 * 34];
     const ZERO_BYTES: Self::Bytes = [0; HEADER + 2 * 8 * 34];
+    type RowBytes = [u8; row_bytes(34)];
+    const ZERO_ROW_BYTES: Self::RowBytes = [0; row_bytes(34)];
 }
 
 /// Which non-finite terms a sum has seen.
@@ -154,6 +170,54 @@ impl<F: Float> Exact<F> {
         let mut rest = *self;
         rest.add(-high);
         HighLow { high, low: rest.round() }
+    }
+}
+
+impl<F: Float> Exact<F> {
+    /// The byte form of a row's sum.
+    pub fn row_bytes(&self, magic: [u8; 3], flag: u8, words: [u64; 5]) -> F::RowBytes {
+        let mut bytes = F::ZERO_ROW_BYTES;
+        let (header, body) = bytes.as_mut().split_at_mut(8);
+        header[..3].copy_from_slice(&magic);
+        header[3..7].copy_from_slice(&[VERSION, F::BITS as u8, flag, self.seen]);
+        for (bytes, word) in body.chunks_exact_mut(8).zip(words.iter().chain(self.limbs.as_ref())) {
+            bytes.copy_from_slice(&word.to_le_bytes());
+        }
+        bytes
+    }
+
+    /// The sum whose limbs come next.
+    pub fn of_words(seen: u8, mut reader: Reader<'_>) -> Self {
+        let mut exact: Self = Exact { seen, ..Exact::ZERO };
+        for limb in exact.limbs.as_mut() {
+            *limb = reader.word();
+        }
+        exact
+    }
+}
+
+/// The words behind a header of eight bytes, little-endian.
+pub struct Reader<'a>(&'a [u8]);
+
+impl<'a> Reader<'a> {
+    /// Checks length, magic, version, precision and flags.
+    pub fn new<F: Float>(bytes: &'a [u8], length: usize, magic: &[u8; 3]) -> Result<Self, Error<F>> {
+        let wrong = |reason| Err(Error::Bytes { reason });
+        match bytes {
+            _ if bytes.len() != length => wrong("the length is not that of this precision"),
+            _ if bytes[..3] != *magic => wrong("they begin with another name"),
+            _ if bytes[3] != VERSION => wrong("the version is unknown"),
+            _ if u32::from(bytes[4]) != F::BITS => wrong("the precision is another"),
+            _ if bytes[5] > 1 || bytes[6] > 7 || bytes[7] != 0 => wrong("the flags are unknown"),
+            _ => Ok(Reader(&bytes[8..])),
+        }
+    }
+
+    /// The next word; 0 behind the last one.
+    pub fn word(&mut self) -> u64 {
+        let (word, rest) = self.0.split_at(self.0.len().min(8));
+        self.0 = rest;
+        word.iter().rev().fold(0, |number, &byte| number << 8 | u64::from(byte))
     }
 }
 

@@ -83,7 +83,7 @@ const SOFT_CAP: Parameter =
     Parameter::new("soft_cap", 0.0, Values::Moderate, "logits are c tanh(z / c) first");
 
 impl<F: Float> SoftmaxCrossEntropy<F> {
-    fn over_softmax(self, classes: usize) -> OverSoftmax<F, MinusLog> {
+    pub(crate) fn over_softmax(self, classes: usize) -> OverSoftmax<F, MinusLog> {
         let classes = F::from_count(classes as u64);
         OverSoftmax {
             of: MinusLog,
@@ -132,7 +132,7 @@ impl<F: Float> RowLoss<F> for SoftmaxCrossEntropy<F> {
 
 /// -y ln p of ln p, with 0 (-inf) = 0.
 #[derive(Clone, Copy, Debug)]
-struct MinusLog;
+pub(crate) struct MinusLog;
 
 impl<F: Float> Loss<F> for MinusLog {
     #[inline(always)]

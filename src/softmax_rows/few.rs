@@ -94,7 +94,7 @@ fn tile_at<F: Float, V: Lanes<Elem = F>>(
     };
     let tile = Tile { of, weights, class, classes };
     let (known, at) = tile.add_up(zero, from, row, exponentials);
-    let found = known.find(job, of);
+    let found = known.find(job.lift, job.factor, of);
     tile.report(job, &found, at, first..first + count, elements.start);
     let grad = job.grad.get_mut(elements).unwrap_or_default();
     if !grad.is_empty() {
@@ -160,7 +160,7 @@ impl<F: Float, V: Lanes<Elem = F>> Tile<'_, F, V> {
                 let e = power.of_capped(zero.load(value));
                 e.store(value);
                 let place = zero.splat(F::from((start * GROUP + class) as i16));
-                few = few + at.eq(place).select(zero, e);
+                few = few + (!at.eq(place)).keep(e);
             }
             rest.add(few, true);
         }

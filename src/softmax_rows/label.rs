@@ -22,6 +22,13 @@ pub struct Weights<V: Lanes> {
 }
 
 impl<F: Float, V: Lanes<Elem = F>> Weights<V> {
+    /// Nothing weighs more or less.
+    #[inline(always)]
+    pub fn ones(zero: V) -> Self {
+        let one = zero.splat(F::ONE);
+        Weights { row: one, class: one, masked: one.eq(zero) }
+    }
+
     #[inline(always)]
     pub fn new(job: &Job<'_, F, RowTargets<'_, F>>, zero: V, first: usize, count: usize) -> Self {
         let row = match job.weights.get(first..first + count) {
@@ -70,7 +77,7 @@ pub struct Found<V: Lanes> {
 
 impl<F: Float, V: Lanes<Elem = F>> Known<V> {
     #[inline(always)]
-    pub fn find(&self, job: &Job<'_, F, RowTargets<'_, F>>, of: &OverSoftmax<F, ()>) -> Found<V> {
+    pub fn find(&self, lift: F, factor: F, of: &OverSoftmax<F, ()>) -> Found<V> {
         let Known { weights, own, rest, hit, .. } = *self;
         let (zero, one, nan) = (own.splat(F::ZERO), own.splat(F::ONE), own.splat(F::NAN));
         let finite = self.max.abs().le(own.splat(F::MAX));
@@ -91,7 +98,7 @@ impl<F: Float, V: Lanes<Elem = F>> Known<V> {
         }
         let loss = finite.select(loss, nan) * weights.row;
 
-        let factor = weights.row * zero.splat(job.lift) * zero.splat(job.factor);
+        let factor = weights.row * zero.splat(lift) * zero.splat(factor);
         let share = sums.share(power.of_capped(capped));
         let missed = hit.select(sums.missed(), one - share);
         let slope = (of_log_sum * share - weights.class * missed) * (factor * of.logits.slope(own));

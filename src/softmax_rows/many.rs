@@ -1,7 +1,7 @@
 //! Rows of many classes: the lanes lie along a row. A few rows are added up before their gradients are written, so that
 //! what lies between is done for all of them at once; they stay in the first cache.
 
-use super::label::{Known, ROWS, Weights};
+use super::label::{Found, Known, ROWS, Weights};
 use super::{OverSoftmax, no_log_sum};
 use crate::dispatch::Kernel;
 use crate::error::Error;
@@ -38,7 +38,7 @@ impl<F: Float> Kernel<F> for Rows<'_, '_, '_, F> {
             rows.find(job, &of, zero.single(), first, losses);
             if !job.grad.is_empty() {
                 for (lane, row) in (first..first + losses.len()).enumerate() {
-                    rows.write(job, &of, zero, row, lane);
+                    rows.write_row(job, &of, zero, row, lane);
                 }
             }
         }
@@ -48,11 +48,11 @@ impl<F: Float> Kernel<F> for Rows<'_, '_, '_, F> {
 
 /// A few rows, a lane each.
 #[derive(Default)]
-struct Batch<F> {
-    max: [F; ROWS],
-    own: [F; ROWS],
-    rest: [[F; ROWS]; 2],
-    hit: [F; ROWS],
+pub(super) struct Batch<F> {
+    pub max: [F; ROWS],
+    pub own: [F; ROWS],
+    pub rest: [[F; ROWS]; 2],
+    pub hit: [F; ROWS],
     masked: [F; ROWS],
     slope: [F; ROWS],
     factor: [F; ROWS],
@@ -122,12 +122,8 @@ impl<F: Float> Batch<F> {
         first: usize,
         losses: &mut [F],
     ) {
-        let mut weights = Weights::new(job, zero, first, losses.len());
-        weights.masked = zero.lt(zero.load(&self.masked));
-        let hit = zero.lt(zero.load(&self.hit));
-        let rest = [zero.load(&self.rest[0]), zero.load(&self.rest[1])];
-        let known = Known { weights, max: zero.load(&self.max), own: zero.load(&self.own), rest, hit };
-        let found = known.find(job, of);
+        let weights = Weights::new(job, zero, first, losses.len());
+        let found = self.work_out(weights, job.lift, job.factor, of, zero);
         found.loss.store_first(losses);
         let rows = first..first + losses.len();
         if let Some(log_sums) = &mut job.target.log_sums {
@@ -138,22 +134,38 @@ impl<F: Float> Batch<F> {
                 *hit = self.hit[lane] == F::ONE && self.masked[lane] == F::ZERO;
             }
         }
-        if !job.grad.is_empty() {
-            found.slope.store(&mut self.slope);
-            found.factor.store(&mut self.factor);
-            found.max.store(&mut self.max);
-            let [high, low] = found.sums.inverse();
-            high.store(&mut self.inverse[0]);
-            low.store(&mut self.inverse[1]);
-            let [high, low] = found.sums.multiple(found.factor);
-            high.store(&mut self.multiple[0]);
-            low.store(&mut self.multiple[1]);
-        }
+    }
+
+    /// What the rows come to, and what their gradients will take of it.
+    #[inline(always)]
+    pub(super) fn work_out<V: Lanes<Elem = F>>(
+        &mut self,
+        mut weights: Weights<V>,
+        lift: F,
+        factor: F,
+        of: &OverSoftmax<F, ()>,
+        zero: V,
+    ) -> Found<V> {
+        weights.masked = zero.lt(zero.load(&self.masked));
+        let hit = zero.lt(zero.load(&self.hit));
+        let rest = [zero.load(&self.rest[0]), zero.load(&self.rest[1])];
+        let known = Known { weights, max: zero.load(&self.max), own: zero.load(&self.own), rest, hit };
+        let found = known.find(lift, factor, of);
+        found.slope.store(&mut self.slope);
+        found.factor.store(&mut self.factor);
+        found.max.store(&mut self.max);
+        let [high, low] = found.sums.inverse();
+        high.store(&mut self.inverse[0]);
+        low.store(&mut self.inverse[1]);
+        let [high, low] = found.sums.multiple(found.factor);
+        high.store(&mut self.multiple[0]);
+        low.store(&mut self.multiple[1]);
+        found
     }
 
     /// Writes the gradient of a row.
     #[inline(always)]
-    fn write<V: Lanes<Elem = F>>(
+    fn write_row<V: Lanes<Elem = F>>(
         &self,
         job: &mut Job<'_, F, RowTargets<'_, F>>,
         of: &OverSoftmax<F, ()>,
@@ -166,48 +178,66 @@ impl<F: Float> Batch<F> {
         let (keep, add) = (keeps(job, of), job.add);
         let logits = job.pred.get(elements.clone()).unwrap_or_default();
         let grad = job.grad.get_mut(elements).unwrap_or_default();
-        if self.masked[lane] != F::ZERO {
-            if !add {
-                grad.fill(F::ZERO);
-            }
-            return;
+        if self.masked[lane] == F::ZERO {
+            let room = Row { logits, grad };
+            self.write(of, zero, room, job.target.label(row), keep, add, lane);
+        } else if !add {
+            grad.fill(F::ZERO);
         }
-        // There is a label, since the row is not left out.
-        let Some(label) = job.target.label(row) else { return };
+    }
+
+    /// Writes the gradient of classes that hold the label, or do not.
+    #[inline(always)]
+    #[allow(clippy::too_many_arguments)]
+    pub(super) fn write<V: Lanes<Elem = F>>(
+        &self,
+        of: &OverSoftmax<F, ()>,
+        zero: V,
+        mut room: Row<'_, F>,
+        label: Option<usize>,
+        keep: bool,
+        add: bool,
+        lane: usize,
+    ) {
         let factor = self.factor[lane];
-        let (before, own) = (grad[label], self.slope[lane]);
+        let before = label.map(|label| room.grad[label]);
         if factor.nan() {
             // So is every slope, and no exponential has been kept.
-            for grad in grad.iter_mut() {
+            for grad in room.grad.iter_mut() {
                 *grad = *grad + factor;
             }
-            grad[label] = before + factor;
-            return;
+        } else if keep {
+            self.write_kept(zero, room.grad, lane);
+        } else {
+            self.write_again(of, zero, &mut room, lane, add);
         }
-        if keep {
-            let sums = Sums::of_inverse(zero, [self.inverse[0][lane], self.inverse[1][lane]]);
+        if let (Some(label), Some(before)) = (label, before) {
+            let own = if factor.nan() { factor } else { self.slope[lane] };
+            room.grad[label] = if add { before + own } else { own };
+        }
+    }
+
+    /// Makes the gradient of the exponentials that are in its room.
+    #[inline(always)]
+    fn write_kept<V: Lanes<Elem = F>>(&self, zero: V, grad: &mut [F], lane: usize) {
+        let classes = grad.len();
+        let (registers, last) = grad.split_at_mut(classes - classes % V::LANES);
+        if self.multiple[0][lane].finite() {
             let [high, low] = self.multiple.map(|lanes| zero.splat(lanes[lane]));
-            let (whole, factor) = (self.multiple[0][lane].finite(), zero.splat(factor));
-            let (registers, last) = grad.split_at_mut(classes - classes % V::LANES);
-            if whole {
-                for register in registers.chunks_exact_mut(V::LANES) {
-                    let e = zero.load(register);
-                    e.mul_add(high, e * low).store(register);
-                }
-                let e = zero.load_first(last);
-                e.mul_add(high, e * low).store_first(last);
-            } else {
-                for register in registers.chunks_exact_mut(V::LANES) {
-                    (sums.share(zero.load(register)) * factor).store(register);
-                }
-                (sums.share(zero.load_first(last)) * factor).store_first(last);
+            for register in registers.chunks_exact_mut(V::LANES) {
+                let e = zero.load(register);
+                e.mul_add(high, e * low).store(register);
             }
-            grad[label] = own;
+            let e = zero.load_first(last);
+            e.mul_add(high, e * low).store_first(last);
             return;
         }
-        let mut room = Row { logits, grad };
-        self.write_again(of, zero, &mut room, lane, add);
-        room.grad[label] = if add { before + own } else { own };
+        let sums = Sums::of_inverse(zero, [self.inverse[0][lane], self.inverse[1][lane]]);
+        let factor = zero.splat(self.factor[lane]);
+        for register in registers.chunks_exact_mut(V::LANES) {
+            (sums.share(zero.load(register)) * factor).store(register);
+        }
+        (sums.share(zero.load_first(last)) * factor).store_first(last);
     }
 
     /// Writes the gradient of a row whose exponentials are to be found again.
