@@ -37,6 +37,7 @@ mod labels;
 mod lanes;
 mod loss;
 pub mod math;
+mod normalize;
 mod parameter;
 mod policy;
 mod row_loss;
@@ -57,6 +58,7 @@ pub use job::Targets;
 pub use labels::Label;
 pub use lanes::{Lanes, Mask};
 pub use loss::*;
+pub use normalize::Softmax;
 pub use parameter::{Parameter, Values};
 pub use policy::Policy;
 #[doc(hidden)]

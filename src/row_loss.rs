@@ -23,7 +23,7 @@ pub use softmax_kl::{SoftmaxKl, TargetKind};
 
 const IGNORE_INDEX: Parameter =
     Parameter::new("ignore_index", -100.0, Values::Whole, "rows of this label are left out");
-const TEMPERATURE: Parameter =
+pub const TEMPERATURE: Parameter =
     Parameter::new("temperature", 1.0, Values::Moderate, "logits are divided by it");
 
 /// A loss of rows of classes: a row has one loss.

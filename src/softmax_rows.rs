@@ -20,6 +20,7 @@ mod few;
 mod label;
 mod many;
 pub mod shard;
+pub mod shares;
 
 /// How a loss over the softmax of logits is made.
 #[derive(Clone, Copy, Debug)]

@@ -51,6 +51,9 @@ impl<F: Float, L: Loss<F>> OverSoftmax<F, L> {
             let at = facts.map_or_else(|| greatest(room.logits()), |facts| Some(facts.at));
             hits[row] = !masked && wanted.is_some() && at == wanted;
         }
+        if facts.is_none() && !masked {
+            self.check_targets(&job.target, row)?;
+        }
         let Some(facts) = facts.filter(|_| !masked) else {
             let (loss, slope) = if masked { (F::ZERO, F::ZERO) } else { (F::NAN, F::NAN) };
             for grad in room.grad {
@@ -78,22 +81,23 @@ impl<F: Float, L: Loss<F>> OverSoftmax<F, L> {
         };
         let factor = weight * job.lift * job.factor;
         let dense = Dense { room, facts, of: self.of, targets, z_loss, factor, add: job.add };
-        level.run(dense).map(|loss| loss * weight).ok_or_else(|| self.bad_target(&job.target, row))
+        match level.run(dense) {
+            Some(loss) => Ok(loss * weight),
+            None => self.check_targets(&job.target, row).map(|()| F::NAN),
+        }
     }
 
     fn softmax(&self, level: Level, row: &[F]) -> Option<Facts<F>> {
         level.run(Softmax { row, logits: self.logits })
     }
 
+    /// An error for the first target of a row that is out of its domain.
     #[cold]
-    fn bad_target(&self, target: &RowTargets<'_, F>, row: usize) -> Error<F> {
-        let bad = |class: &usize| !self.of.target_domain().holds(target.target(row, *class));
-        match (0..target.classes).find(bad) {
-            Some(class) => {
-                Error::Target { index: row * target.stride + class, value: target.target(row, class) }
-            }
-            None => Error::Empty,
-        }
+    fn check_targets(&self, target: &RowTargets<'_, F>, row: usize) -> Result<(), Error<F>> {
+        let values =
+            (0..target.classes).map(|class| (row * target.stride + class, target.target(row, class)));
+        let bad = values.into_iter().find(|&(_, value)| !self.of.target_domain().holds(value));
+        bad.map_or(Ok(()), |(index, value)| Err(Error::Target { index, value }))
     }
 }
 

@@ -88,9 +88,10 @@ impl<F: Float, V: Lanes<Elem = F>> Known<V> {
         let log_sum = of.logits.over_temperature(max) + log;
         let capped = of.logits.cap(own);
 
-        // Of nothing at all there is no part, however improbable it is.
+        // Of nothing at all there is no part, however improbable it is; but NaN stays NaN.
         let down = of.logits.over_temperature(max - capped);
-        let mut loss = weights.class.eq(zero).select(zero, weights.class * (down + log));
+        let nothing = weights.class.eq(zero) & log.eq(log);
+        let mut loss = nothing.select(zero, weights.class * (down + log));
         let mut of_log_sum = zero;
         if of.z_loss != F::ZERO {
             loss = loss + zero.splat(of.z_loss) * log_sum * log_sum;
