@@ -1,5 +1,7 @@
 //! Rows whose classes are split over workers: two small all-reduces, and the bits of the whole row.
 
+use core::ops::Range;
+
 use crate::dispatch::Level;
 use crate::error::Error;
 use crate::float::Float;
@@ -93,6 +95,16 @@ impl<F: Float> RowShard<'_, F> {
     pub fn level(mut self, level: Level) -> Self {
         self.level = Some(level);
         self
+    }
+
+    /// The classes of the part.
+    ///
+    /// ```
+    /// # use fused_loss::SoftmaxCrossEntropy;
+    /// assert_eq!(SoftmaxCrossEntropy::default().shard(&[1.0_f32, 3.0], 100).classes(), 100..102);
+    /// ```
+    pub fn classes(&self) -> Range<usize> {
+        self.first..self.first + self.logits.len()
     }
 
     fn chosen_level(&self) -> Level {
