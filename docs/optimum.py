@@ -1,18 +1,21 @@
-"""The optimum of each run of `fused-loss train`, found without the crate.
+"""The optimum of each linear model of `fused-loss train`, found without the crate.
 
     pip install numpy scipy scikit-learn clarabel
     python docs/optimum.py [DATA_DIRECTORY]        default: cli/data beside this file's directory
 
-For each run it prints the optimum (the shortest number that reads back as the same bits), which stands as a constant in
+For each it prints the optimum (the shortest number that reads back as the same bits), which stands as a constant in
 cli/src/train.rs, the quality on the held-out rows, and a proof: `primal - dual`. The objective is
 
     P(w, b) = mean loss(x_i w + b, y_i) + PENALTY / 2 |w|^2,
 
-and for every s with sum s_i = 0 and s_i in the domain of the loss's conjugate, Fenchel's dual
+where for classes w has a column, and b, x_i w + b and s_i an element for each. For every s with sum s_i = 0 and s_i in
+the domain of the loss's conjugate, Fenchel's dual
 
     D(s) = -mean loss*(s_i) - |X^T s / n|^2 / (2 PENALTY)
 
 lies below every P(w, b). So P - D at the solution bounds its distance from the optimum. s is made of the loss's slopes.
+
+The network of `train` has no optimum that could be found, and is not here.
 """
 
 import sys
@@ -21,7 +24,7 @@ from pathlib import Path
 import clarabel
 import numpy as np
 from scipy import sparse
-from scipy.special import expit, xlog1py, xlogy
+from scipy.special import expit, logsumexp, softmax, xlog1py, xlogy
 from sklearn.linear_model import LogisticRegression, Ridge
 
 PENALTY = 1e-3
@@ -130,6 +133,20 @@ def bce_with_logits(x, y):
     return w, b, np.mean(loss), slope, conjugate
 
 
+def softmax_cross_entropy(x, y):
+    """scikit-learn's Newton again, with a column of weights for each class."""
+    n, d = x.shape
+    model = LogisticRegression(C=1 / (n * PENALTY), solver="newton-cholesky", tol=1e-14, max_iter=1000).fit(x, y)
+    w, b = model.coef_.T, model.intercept_
+    own = np.eye(w.shape[1])[y.astype(int)]
+    logits = x @ w + b
+    loss = logsumexp(logits, axis=1) - np.sum(own * logits, axis=1)
+    slope = softmax(logits, axis=1) - own
+    # loss*(s) is minus the entropy of the probabilities s + own.
+    conjugate = lambda s: np.sum(xlogy(s + own, s + own), axis=1)
+    return w, b, np.mean(loss), slope, conjugate
+
+
 def r2(pred, target):
     return "R2", 1 - np.sum((pred - target) ** 2) / np.sum((target - target.mean()) ** 2)
 
@@ -138,11 +155,16 @@ def accuracy(pred, target):
     return "accuracy", np.mean((pred > 0) == (target > 0.5))
 
 
+def class_accuracy(pred, target):
+    return "accuracy", np.mean(np.argmax(pred, axis=1) == target)
+
+
 RUNS = [
     ("diabetes", "mse", mse, r2),
     ("diabetes", "mae", mae, r2),
     ("diabetes", "huber", huber, r2),
     ("breast_cancer", "bce-with-logits", bce_with_logits, accuracy),
+    ("digits", "softmax-cross-entropy", softmax_cross_entropy, class_accuracy),
 ]
 
 
@@ -156,9 +178,9 @@ def main():
             y, y_test = standardise(y, y_test)
         print(f"{data} {name}")
         w, b, loss, slope, conjugate = solve(x, y)
-        objective = loss + PENALTY / 2 * (w @ w)
-        gradient = np.append(x.T @ slope / len(y) + PENALTY * w, np.mean(slope))
-        feasible = (slope - slope.mean()) / (1 + abs(slope.mean()))
+        objective = loss + PENALTY / 2 * np.sum(w**2)
+        gradient = np.append(x.T @ slope / len(y) + PENALTY * w, slope.mean(axis=0))
+        feasible = (slope - slope.mean(axis=0)) / (1 + np.abs(slope.mean(axis=0)).max())
         dual = -np.mean(conjugate(feasible)) - np.sum((x.T @ feasible / len(y)) ** 2) / (2 * PENALTY)
         what, value = quality(x_test @ w + b, y_test)
         print(f"    optimum {float(objective)!r}, {what} {value:.6f} on {len(y_test)} held-out rows")

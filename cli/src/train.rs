@@ -1,12 +1,14 @@
-//! `train`: linear models on real data, each against the optimum that an independent solver found.
+//! `train`: linear models on real data, each against the optimum that an independent solver found, and a network.
 //!
-//! Everything is in f64, from zero, with the crate's losses and slopes. Smooth losses are minimised by L-BFGS
-//! ([`lbfgs`]), the absolute error by Huber's loss with a shrinking delta ([`smoothing`]). A run ends when its own
-//! gradient shows that it is there; the stored optimum is for the report alone.
+//! Everything is in f64 with the crate's losses and slopes. Smooth losses are minimised by L-BFGS ([`lbfgs`]), the
+//! absolute error by Huber's loss with a shrinking delta ([`smoothing`]). A linear model starts from zero and ends when
+//! its own gradient shows that it is there; the stored optimum is for the report alone. A network has no known optimum,
+//! and ends after so many epochs.
 
 mod data;
 mod lbfgs;
 mod model;
+mod network;
 mod plot;
 mod progress;
 mod smoothing;
@@ -21,25 +23,32 @@ use serde::Serialize;
 use crate::console;
 use crate::machine::Machine;
 use crate::output::{self, Output};
-use data::{BREAST_CANCER, DIABETES, DataSet, Task};
+use data::{BREAST_CANCER, DIABETES, DIGITS, DataSet, Task};
 use lbfgs::Point;
-use model::{Problem, excess};
+use model::{Loss, Problem};
+use network::Network;
 use plot::Curve;
-use progress::Progress;
+use progress::{Goal, Progress};
 
 /// A run ends when its gradient bounds its distance from the optimum by this, relatively.
 const TOLERANCE: f64 = 1e-9;
+/// The run of a network ends after this many epochs.
+const EPOCHS: usize = 200;
+/// Units between the layers of the network.
+const HIDDEN: usize = 32;
 
-/// Train linear models on real data, and compare with an independent solver's optimum
+/// Train models on real data, and compare the linear ones with an independent solver's optimum
 ///
-/// The data is in the binary. Training is in f64, from zero: mean loss + 0.0005 |w|^2. Every fifth row is held out; the
-/// quality is R2 (diabetes) or accuracy (breast_cancer) there. An epoch is one pass over the training rows.
+/// The data is in the binary. Training is in f64: mean loss + 0.0005 |w|^2. Every fifth row is held out; the quality is
+/// R2 (diabetes) or accuracy (breast_cancer, digits) there. An epoch is one pass over the training rows. Linear models
+/// start from zero; the network has 32 tanh units, a fixed seed and no known optimum.
 #[derive(clap::Args)]
 pub struct Args {
-    /// Only the runs on this data set: diabetes or breast_cancer
+    /// Only the runs on this data set: diabetes, breast_cancer or digits
     #[arg(long, value_name = "NAME")]
     data: Option<String>,
-    /// Only the runs with this loss: mse, mae or huber (diabetes), bce-with-logits (breast_cancer)
+    /// Only the runs with this loss: mse, mae or huber (diabetes), bce-with-logits (breast_cancer),
+    /// softmax-cross-entropy (digits)
     #[arg(long, value_name = "NAME")]
     loss: Option<String>,
     #[command(flatten)]
@@ -55,17 +64,53 @@ pub struct Args {
 /// One thing to train.
 struct Run {
     data: &'static DataSet,
+    model: Model,
     loss: &'static str,
     /// What docs/optimum.py prints for it: the shortest number that reads back as the same bits.
-    optimum: f64,
+    optimum: Option<f64>,
 }
 
-static RUNS: [Run; 4] = [
-    Run { data: &DIABETES, loss: "mse", optimum: 0.468_346_146_667_152_74 },
-    Run { data: &DIABETES, loss: "mae", optimum: 0.547_977_687_568_852_9 },
-    Run { data: &DIABETES, loss: "huber", optimum: 0.223_753_718_925_247_9 },
-    Run { data: &BREAST_CANCER, loss: "bce-with-logits", optimum: 0.065_277_105_309_68 },
+#[derive(Clone, Copy)]
+enum Model {
+    Linear,
+    Network,
+}
+
+static RUNS: [Run; 6] = [
+    Run::linear(&DIABETES, "mse", 0.468_346_146_667_152_74),
+    Run::linear(&DIABETES, "mae", 0.547_977_687_568_852_9),
+    Run::linear(&DIABETES, "huber", 0.223_753_718_925_247_9),
+    Run::linear(&BREAST_CANCER, "bce-with-logits", 0.065_277_105_309_68),
+    Run::linear(&DIGITS, "softmax-cross-entropy", 0.082_687_235_008_682_65),
+    Run { data: &DIGITS, model: Model::Network, loss: "softmax-cross-entropy", optimum: None },
 ];
+
+impl Model {
+    fn name(self) -> &'static str {
+        match self {
+            Model::Linear => "linear",
+            Model::Network => "network",
+        }
+    }
+}
+
+impl Run {
+    const fn linear(data: &'static DataSet, loss: &'static str, optimum: f64) -> Self {
+        Run { data, model: Model::Linear, loss, optimum: Some(optimum) }
+    }
+
+    /// The widths of its layers, from the features to the predictions.
+    fn widths(&self, features: usize) -> Vec<usize> {
+        let outputs = match self.data.task {
+            Task::Classes(classes) => classes,
+            _ => 1,
+        };
+        match self.model {
+            Model::Linear => vec![features, outputs],
+            Model::Network => vec![features, HIDDEN, outputs],
+        }
+    }
+}
 
 /// What a run came to.
 #[derive(Serialize)]
@@ -74,9 +119,9 @@ struct Outcome {
     model: &'static str,
     loss: &'static str,
     objective: f64,
-    optimum: f64,
+    optimum: Option<f64>,
     /// (objective - optimum) / optimum.
-    gap: f64,
+    gap: Option<f64>,
     quality: f64,
     seconds: f64,
     /// What the quality is.
@@ -118,12 +163,20 @@ pub fn run(args: &Args) -> Result<(), String> {
 
 impl Outcome {
     fn curve(&self) -> Curve {
-        let gap = |&(epoch, objective): &(usize, f64)| (epoch, (objective - self.optimum) / self.optimum);
-        Curve {
-            name: format!("{} ({})", self.loss, self.data),
-            points: self.history.iter().map(gap).collect(),
+        let (name, history) = (format!("{} ({})", self.loss, self.data), self.history.iter());
+        match self.optimum {
+            Some(optimum) => Curve {
+                name,
+                to_optimum: true,
+                points: history.map(|&(epoch, objective)| (epoch, gap(objective, optimum))).collect(),
+            },
+            None => Curve { name, to_optimum: false, points: history.copied().collect() },
         }
     }
+}
+
+fn gap(objective: f64, optimum: f64) -> f64 {
+    (objective - optimum) / optimum
 }
 
 /// The runs that the options leave, or an error that names all there are.
@@ -137,20 +190,22 @@ fn choose(args: &Args) -> Result<Vec<&'static Run>, String> {
     let wish = |option, wish: &Option<String>| wish.as_ref().map(|wish| format!("--{option} {wish}"));
     let wishes = [wish("data", &args.data), wish("loss", &args.loss)].into_iter().flatten();
     let all = RUNS.iter().map(|run| format!("--data {} --loss {}", run.data.name, run.loss));
-    Err(format!(
-        "no run is {}; the runs are {}",
-        wishes.collect::<Vec<_>>().join(" "),
-        all.collect::<Vec<_>>().join(", ")
-    ))
+    let mut all: Vec<_> = all.collect();
+    all.dedup();
+    Err(format!("no run is {}; the runs are {}", wishes.collect::<Vec<_>>().join(" "), all.join(", ")))
 }
 
 fn train(run: &Run, level: Level, threads: usize, silent: bool) -> Result<Outcome, String> {
     let start = Instant::now();
-    let loss = AnyLoss::named(run.loss, |_| None).ok_or_else(|| format!("there is no loss {}", run.loss))?;
+    let loss = Loss::named(run.loss).ok_or_else(|| format!("there is no loss {}", run.loss))?;
     let (rows, held_out) = run.data.load()?;
-    let problem = Problem::new(&rows, level, threads);
-    let name = format!("{} {}", run.data.name, run.loss);
-    let mut progress = Progress::new(name, -TOLERANCE.log10(), silent);
+    let network = Network::new(&run.widths(rows.columns));
+    let problem = Problem::new(&rows, &network, level, threads);
+    let (name, goal) = match run.model {
+        Model::Linear => (format!("{} {}", run.data.name, run.loss), Goal::Digits(-TOLERANCE.log10())),
+        Model::Network => (format!("{} {} network", run.data.name, run.loss), Goal::Epochs(EPOCHS)),
+    };
+    let mut progress = Progress::new(name, goal, silent);
     let (mut history, mut last) = (Vec::new(), (0.0, 0.0));
     let mut watch = |objective, excess| {
         history.push((problem.epochs(), objective));
@@ -158,25 +213,28 @@ fn train(run: &Run, level: Level, threads: usize, silent: bool) -> Result<Outcom
         progress.step(problem.epochs(), objective, excess)
     };
     let Point { at, value: objective, .. } = match loss {
-        AnyLoss::Mae(_) => smoothing::minimise(&problem, TOLERANCE, watch)?,
+        Loss::Elements(AnyLoss::Mae(_)) => smoothing::minimise(&problem, TOLERANCE, watch)?,
         _ => {
             let function = |at: &[f64], gradient: &mut [f64]| problem.objective(loss, 1.0, at, gradient);
-            lbfgs::minimise(problem.zero(), function, |point| {
-                let excess = excess(&point.gradient);
+            lbfgs::minimise(problem.start(), function, |point| {
+                let excess = problem.excess(&point.gradient);
                 watch(point.value, excess)?;
-                Ok::<_, String>(excess <= TOLERANCE * point.value)
+                Ok::<_, String>(match run.model {
+                    Model::Linear => excess <= TOLERANCE * point.value,
+                    Model::Network => problem.epochs() >= EPOCHS,
+                })
             })?
         }
     };
     progress.finish(problem.epochs(), last.0, last.1)?;
-    let (measure, quality) = quality(run.data.task, &Problem::new(&held_out, level, threads), &at)?;
+    let (measure, quality) = quality(run.data.task, &Problem::new(&held_out, &network, level, threads), &at)?;
     Ok(Outcome {
         data: run.data.name,
-        model: "linear",
+        model: run.model.name(),
         loss: run.loss,
         objective,
         optimum: run.optimum,
-        gap: (objective - run.optimum) / run.optimum,
+        gap: run.optimum.map(|optimum| gap(objective, optimum)),
         quality,
         seconds: start.elapsed().as_secs_f64(),
         measure,
@@ -184,34 +242,43 @@ fn train(run: &Run, level: Level, threads: usize, silent: bool) -> Result<Outcom
     })
 }
 
-/// R2 against the held-out mean, or the part of the held-out rows on the right side of logit 0.
+/// R2 against the held-out mean, or the part of the held-out rows whose class the logits tell.
 fn quality(task: Task, held_out: &Problem, parameters: &[f64]) -> Result<(&'static str, f64), String> {
     let (pred, target) = (held_out.predict(parameters), held_out.target());
     let count = target.len() as f64;
-    if task == Task::Binary {
-        let right = pred.iter().zip(target).filter(|&(&logit, &target)| (logit > 0.0) == (target > 0.5));
-        return Ok(("accuracy", right.count() as f64 / count));
+    match task {
+        Task::Classes(_) => Ok(("accuracy", held_out.hits(parameters)?)),
+        Task::Binary => {
+            let right = pred.iter().zip(target).filter(|&(&logit, &target)| (logit > 0.0) == (target > 0.5));
+            Ok(("accuracy", right.count() as f64 / count))
+        }
+        Task::Regression => {
+            let mse = |pred: &[f64]| {
+                let loss = Loss::Elements(AnyLoss::Mse(Mse));
+                held_out.mean_loss(loss, 1.0, pred, &mut vec![0.0; pred.len()])
+            };
+            let mean = target.iter().sum::<f64>() / count;
+            Ok(("R2", 1.0 - mse(&pred)? / mse(&vec![mean; pred.len()])?))
+        }
     }
-    let mut unused = vec![0.0; pred.len()];
-    let mean = target.iter().sum::<f64>() / count;
-    let around_mean = held_out.mean_loss(AnyLoss::Mse(Mse), 1.0, &vec![mean; pred.len()], &mut unused)?;
-    let around_pred = held_out.mean_loss(AnyLoss::Mse(Mse), 1.0, &pred, &mut unused)?;
-    Ok(("R2", 1.0 - around_pred / around_mean))
 }
 
 fn table(report: &Report) -> String {
     let mut text = format!(
-        "{:14}{:16}{:>7}  {:22}{:22}{:>9}  {:18}{:>9}\n",
-        "data", "loss", "epochs", "objective", "optimum", "gap", "quality", "seconds"
+        "{:14}{:8}{:22}{:>7}  {:15}{:15}{:>8}  {:17}{:>8}\n",
+        "data", "model", "loss", "epochs", "objective", "optimum", "gap", "quality", "seconds"
     );
     for run in &report.runs {
         let epochs = run.history.last().map_or(0, |&(epoch, _)| epoch);
+        let unknown = || "-".to_string();
+        let optimum = run.optimum.map_or_else(unknown, |optimum| format!("{optimum:.11}"));
+        let gap = run.gap.map_or_else(unknown, |gap| format!("{gap:.1e}"));
         let quality = format!("{} {:.6}", run.measure, run.quality);
-        let (data, loss, objective, optimum) = (run.data, run.loss, run.objective, run.optimum);
+        let (data, model, loss, objective) = (run.data, run.model, run.loss, run.objective);
         let _ = writeln!(
             text,
-            "{data:14}{loss:16}{epochs:7}  {objective:<22}{optimum:<22}{:9.1e}  {quality:18}{:9.4}",
-            run.gap, run.seconds
+            "{data:14}{model:8}{loss:22}{epochs:7}  {objective:<15.11}{optimum:15}{gap:>8}  {quality:17}{:8.3}",
+            run.seconds
         );
     }
     let Report { dtype, level, rounding, threads, .. } = report;

@@ -14,12 +14,16 @@ pub enum Task {
     Regression,
     /// 0 or 1, kept as it is.
     Binary,
+    /// A label from 0 on, of so many classes.
+    Classes(usize),
 }
 
 pub static DIABETES: DataSet =
     DataSet { name: "diabetes", task: Task::Regression, csv: include_str!("../../data/diabetes.csv") };
 pub static BREAST_CANCER: DataSet =
     DataSet { name: "breast_cancer", task: Task::Binary, csv: include_str!("../../data/breast_cancer.csv") };
+pub static DIGITS: DataSet =
+    DataSet { name: "digits", task: Task::Classes(10), csv: include_str!("../../data/digits.csv") };
 
 /// Rows of features, one after the other, and their targets.
 #[derive(Clone, PartialEq, Debug, Default)]
@@ -50,6 +54,11 @@ impl DataSet {
 }
 
 impl Rows {
+    /// The targets where they are labels.
+    pub fn labels(&self) -> Vec<u8> {
+        self.target.iter().map(|&label| label as u8).collect()
+    }
+
     fn column(&self, column: usize) -> impl Iterator<Item = f64> + Clone {
         self.features.iter().skip(column).step_by(self.columns).copied()
     }
@@ -138,9 +147,11 @@ mod tests {
     #[test]
     fn data_sets_have_their_known_sizes_and_means() -> Result<(), String> {
         // The sums of the raw training targets are by awk.
-        for (data, columns, sizes, mean) in
-            [(&DIABETES, 10, (354, 88), 53768.0 / 354.0), (&BREAST_CANCER, 30, (456, 113), 286.0 / 456.0)]
-        {
+        for (data, columns, sizes, mean) in [
+            (&DIABETES, 10, (354, 88), 53768.0 / 354.0),
+            (&BREAST_CANCER, 30, (456, 113), 286.0 / 456.0),
+            (&DIGITS, 64, (1438, 359), 6308.0 / 1438.0),
+        ] {
             let (raw, _) = split(&parse(data.csv)?);
             assert!((Scale::of(raw.target.iter().copied()).mean - mean).abs() < 1e-9, "{}", data.name);
             let (train, held_out) = data.load()?;
@@ -153,6 +164,8 @@ mod tests {
         }
         let (train, _) = BREAST_CANCER.load()?;
         assert!(train.target.iter().all(|&target| target == 0.0 || target == 1.0));
+        let (train, _) = DIGITS.load()?;
+        assert_eq!(train.labels()[..11], [0, 1, 2, 3, 5, 6, 7, 8, 0, 1, 2]);
         Ok(())
     }
 }

@@ -1,4 +1,4 @@
-//! L-BFGS (Liu and Nocedal 1989) for a convex function with a continuous gradient.
+//! L-BFGS (Liu and Nocedal 1989) for a function with a continuous gradient, convex where it is to come to the optimum.
 //!
 //! The direction is the inverse Hessian, as the last [`MEMORY`] steps show it, times the gradient. The step along it
 //! is where the slope along it is small: for a convex function that is near the least value, and slopes stay exact
@@ -6,9 +6,9 @@
 
 use std::collections::VecDeque;
 
-use super::model::dot;
+use super::network::{add, dot};
 
-/// Steps remembered: more than the parameters of any run here, so that memory is never what slows it.
+/// Steps remembered: more than the parameters of any run here with one prediction a row.
 const MEMORY: usize = 40;
 /// A step is right where the slope along the line has shrunk to this part.
 const SLOPE_PART: f64 = 0.3;
@@ -121,10 +121,6 @@ fn along<E>(
         };
     }
     Ok(None)
-}
-
-fn add(to: &mut [f64], factor: f64, other: &[f64]) {
-    to.iter_mut().zip(other).for_each(|(to, other)| *to += factor * other);
 }
 
 fn minus(a: &[f64], b: &[f64]) -> Vec<f64> {

@@ -1,35 +1,55 @@
-//! The linear model and its objective: mean loss + [`PENALTY`] / 2 |w|^2.
+//! What is minimised: mean loss + [`PENALTY`] / 2 |w|^2, w the weights of a network of one layer or more.
 //!
-//! Loss and slope are the crate's, in one fused pass. The rest is the chain rule: the objective's gradient is
-//! X^T slope + PENALTY w for the weights, and the sum of the slopes for the bias.
+//! Loss and slope are the crate's, in one fused pass. The rest is the chain rule.
 
 use std::cell::Cell;
+use std::thread;
 
-use fused_loss::{AnyLoss, Level};
+use fused_loss::{AnyLoss, Level, RowLosses, SoftmaxCrossEntropy, Total};
 
 use super::data::Rows;
+use super::network::{Network, dot};
 use crate::losses::explain;
 use crate::parallel::{self, Part, Target};
 
 /// The factor of the ridge penalty. Without one, data that a plane divides has no finite optimum.
 pub const PENALTY: f64 = 1e-3;
 
-/// Rows to fit, and how the kernels run. Parameters are the weights, then the bias.
+/// What compares predictions with targets.
+#[derive(Clone, Copy)]
+pub enum Loss {
+    /// One prediction a row, with a number.
+    Elements(AnyLoss<f64>),
+    /// A logit for each class, with a label.
+    Classes(SoftmaxCrossEntropy<f64>),
+}
+
+impl Loss {
+    pub fn named(name: &str) -> Option<Self> {
+        match name {
+            "softmax-cross-entropy" => Some(Loss::Classes(SoftmaxCrossEntropy::default())),
+            _ => AnyLoss::named(name, |_| None).map(Loss::Elements),
+        }
+    }
+}
+
+/// Rows to fit, the network to fit to them, and how the kernels run.
 pub struct Problem<'a> {
     rows: &'a Rows,
+    network: &'a Network,
     level: Level,
     threads: usize,
     epochs: Cell<usize>,
 }
 
 impl<'a> Problem<'a> {
-    pub fn new(rows: &'a Rows, level: Level, threads: usize) -> Self {
-        Problem { rows, level, threads, epochs: Cell::new(0) }
+    pub fn new(rows: &'a Rows, network: &'a Network, level: Level, threads: usize) -> Self {
+        Problem { rows, network, level, threads, epochs: Cell::new(0) }
     }
 
     /// The parameters at the start.
-    pub fn zero(&self) -> Vec<f64> {
-        vec![0.0; self.rows.columns + 1]
+    pub fn start(&self) -> Vec<f64> {
+        self.network.start()
     }
 
     pub fn target(&self) -> &[f64] {
@@ -42,77 +62,120 @@ impl<'a> Problem<'a> {
     }
 
     pub fn predict(&self, parameters: &[f64]) -> Vec<f64> {
-        let (weight, bias) = parameters.split_at(self.rows.columns);
-        let rows = self.rows.features.chunks(self.rows.columns);
-        rows.map(|row| bias[0] + row.iter().zip(weight).map(|(x, w)| x * w).sum::<f64>()).collect()
+        self.network.forward(&self.rows.features, parameters).pop().unwrap_or_default()
     }
 
     /// The objective with the loss times `factor`, and its gradient.
     pub fn objective(
         &self,
-        loss: AnyLoss<f64>,
+        loss: Loss,
         factor: f64,
         parameters: &[f64],
         gradient: &mut [f64],
     ) -> Result<f64, String> {
-        let mut slope = vec![0.0; self.rows.target.len()];
-        let mean = self.mean_loss(loss, factor, &self.predict(parameters), &mut slope)?;
-        let (weight, _) = parameters.split_at(self.rows.columns);
-        let (by_weight, by_bias) = gradient.split_at_mut(self.rows.columns);
-        by_weight.iter_mut().zip(weight).for_each(|(g, w)| *g = PENALTY * w);
-        for (row, slope) in self.rows.features.chunks(self.rows.columns).zip(&slope) {
-            by_weight.iter_mut().zip(row).for_each(|(g, x)| *g += slope * x);
+        let outputs = self.network.forward(&self.rows.features, parameters);
+        let pred = outputs.last().map_or(&[][..], Vec::as_slice);
+        let mut slope = vec![0.0; pred.len()];
+        let mean = self.mean_loss(loss, factor, pred, &mut slope)?;
+        gradient.fill(0.0);
+        let mut penalty = 0.0;
+        for (weight, _) in self.network.ranges() {
+            let (weight, by_weight) = (&parameters[weight.clone()], &mut gradient[weight]);
+            penalty += PENALTY / 2.0 * dot(weight, weight);
+            by_weight.iter_mut().zip(weight).for_each(|(g, w)| *g = PENALTY * w);
         }
-        by_bias[0] = slope.iter().sum();
-        Ok(factor * mean + PENALTY / 2.0 * dot(weight, weight))
+        self.network.backward(&self.rows.features, &outputs, parameters, slope, gradient);
+        Ok(factor * mean + penalty)
     }
 
     /// The mean loss, and `slope` = its gradient times `factor`.
-    pub fn mean_loss(
+    pub fn mean_loss(&self, loss: Loss, factor: f64, pred: &[f64], slope: &mut [f64]) -> Result<f64, String> {
+        self.epochs.set(self.epochs.get() + 1);
+        let factor = factor / self.target().len() as f64;
+        let total = match loss {
+            Loss::Elements(loss) => {
+                let target = Target::Elements(self.target());
+                let batch = Part { pred, target, weights: None, grad: Some(slope), each: None, factor };
+                parallel::total(loss, batch, self.level, self.threads)?
+            }
+            Loss::Classes(loss) => self.total_of_classes(loss, factor, pred, slope)?,
+        };
+        total.mean().map_err(explain)
+    }
+
+    /// The total over rows of classes. Threads get whole groups of rows, so that it has the bits of a single call.
+    fn total_of_classes(
         &self,
-        loss: AnyLoss<f64>,
+        loss: SoftmaxCrossEntropy<f64>,
         factor: f64,
         pred: &[f64],
         slope: &mut [f64],
-    ) -> Result<f64, String> {
-        self.epochs.set(self.epochs.get() + 1);
-        let (target, factor) = (Target::Elements(self.target()), factor / pred.len() as f64);
-        let batch = Part { pred, target, weights: None, grad: Some(slope), each: None, factor };
-        parallel::total(loss, batch, self.level, self.threads)?.mean().map_err(explain)
+    ) -> Result<Total<f64>, String> {
+        let (classes, labels, level) = (self.network.outputs(), self.rows.labels(), self.level);
+        let share =
+            labels.len().div_ceil(Total::<f64>::ROWS).div_ceil(self.threads).max(1) * Total::<f64>::ROWS;
+        let parts =
+            pred.chunks(share * classes).zip(labels.chunks(share)).zip(slope.chunks_mut(share * classes));
+        thread::scope(|scope| {
+            let work = parts.map(|((pred, labels), slope)| {
+                let batch =
+                    loss.rows(pred, classes).labels(labels).gradient(slope).scale(factor).level(level);
+                thread::Builder::new().spawn_scoped(scope, || batch.total())
+            });
+            let mut total = Total::default();
+            for part in work.collect::<Vec<_>>() {
+                let part = part.map_err(|error| format!("cannot start a thread: {error}"))?;
+                total.merge(&part.join().map_err(|_| "a thread has failed")?.map_err(explain)?);
+            }
+            Ok(total)
+        })
     }
-}
 
-/// How far the objective at most lies above its optimum, by its gradient.
-///
-/// A convex loss and the penalty give F(w', b') >= F + g (x' - x) + PENALTY / 2 |w' - w|^2 everywhere. The least value
-/// of the right side over w' is F - |g_w|^2 / (2 PENALTY); the bias adds |g_b| times its distance from the best one,
-/// which in standardised data is taken as 1.
-pub fn excess(gradient: &[f64]) -> f64 {
-    match gradient.split_last() {
-        Some((by_bias, by_weight)) => dot(by_weight, by_weight) / (2.0 * PENALTY) + by_bias.abs(),
-        None => 0.0,
+    /// The part of the rows whose greatest logit is that of their label.
+    pub fn hits(&self, parameters: &[f64]) -> Result<f64, String> {
+        let (pred, labels) = (self.predict(parameters), self.rows.labels());
+        let mut hits = vec![false; labels.len()];
+        let rows = SoftmaxCrossEntropy::default().rows(&pred, self.network.outputs());
+        rows.labels(&labels).hits(&mut hits).level(self.level).sum().map_err(explain)?;
+        Ok(hits.iter().filter(|&&hit| hit).count() as f64 / hits.len() as f64)
     }
-}
 
-pub fn dot(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
+    /// How far the objective of a linear model at most lies above its optimum, by its gradient.
+    ///
+    /// A convex loss and the penalty give F(w', b') >= F + g (x' - x) + PENALTY / 2 |w' - w|^2 everywhere. The least
+    /// value of the right side over w' is F - |g_w|^2 / (2 PENALTY); each bias adds |g_b| times its distance from the
+    /// best one, which in standardised data is taken as 1.
+    pub fn excess(&self, gradient: &[f64]) -> f64 {
+        let layers = self.network.ranges().map(|(weight, bias)| {
+            let (by_weight, by_bias) = (&gradient[weight], &gradient[bias]);
+            dot(by_weight, by_weight) / (2.0 * PENALTY) + by_bias.iter().map(|g| g.abs()).sum::<f64>()
+        });
+        layers.sum()
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::data::{BREAST_CANCER, DIABETES};
+    use super::super::data::{BREAST_CANCER, DIABETES, DIGITS};
     use super::*;
 
     #[test]
     fn gradient_agrees_with_differences() -> Result<(), String> {
-        for (data, name) in [(&DIABETES, "mse"), (&DIABETES, "huber"), (&BREAST_CANCER, "bce-with-logits")] {
+        for (data, name, widths) in [
+            (&DIABETES, "mse", &[10, 1][..]),
+            (&DIABETES, "huber", &[10, 1]),
+            (&BREAST_CANCER, "bce-with-logits", &[30, 1]),
+            (&DIGITS, "softmax-cross-entropy", &[64, 10]),
+            (&DIGITS, "softmax-cross-entropy", &[64, 5, 10]),
+        ] {
             let (rows, _) = data.load()?;
-            let problem = Problem::new(&rows, Level::detect(), 1);
-            let loss = AnyLoss::named(name, |_| None).ok_or(name)?;
-            let mut at: Vec<f64> = (0..=rows.columns).map(|i| (i as f64).sin() / 4.0).collect();
-            let (mut gradient, mut unused) = (problem.zero(), problem.zero());
+            let network = Network::new(widths);
+            let problem = Problem::new(&rows, &network, Level::detect(), 1);
+            let loss = Loss::named(name).ok_or(name)?;
+            let mut at: Vec<f64> = (0..network.parameters()).map(|i| (i as f64).sin() / 4.0).collect();
+            let (mut gradient, mut unused) = (vec![0.0; at.len()], vec![0.0; at.len()]);
             problem.objective(loss, 3.0, &at, &mut gradient)?;
-            for (i, &expected) in gradient.iter().enumerate() {
+            for (i, &expected) in gradient.iter().enumerate().step_by(at.len() / 11) {
                 let (middle, step) = (at[i], 1e-5);
                 at[i] = middle + step;
                 let above = problem.objective(loss, 3.0, &at, &mut unused)?;
@@ -120,7 +183,7 @@ mod tests {
                 let below = problem.objective(loss, 3.0, &at, &mut unused)?;
                 at[i] = middle;
                 let found = (above - below) / (2.0 * step);
-                assert!((found - expected).abs() < 1e-6, "{name} {i}: {found} and {expected}");
+                assert!((found - expected).abs() < 1e-6, "{name} {widths:?} {i}: {found} and {expected}");
             }
         }
         Ok(())

@@ -11,14 +11,14 @@
 //! optimum >= min over (w, b) of mean s_i (x_i w + b - y_i) + PENALTY / 2 |w|^2
 //! ```
 //!
-//! which lies mean(|r_i| - s_i r_i) below the objective, and [`excess`] of the stage's gradient, since the right side
-//! has just that gradient. The first part is at most delta / 4 for a row within delta of its target and 0 for others:
+//! which lies mean(|r_i| - s_i r_i) below the objective, and [`Problem::excess`] of the stage's gradient, since the right
+//! side has just that gradient. The first part is at most delta / 4 for a row within delta of its target and 0 for others:
 //! both go to 0, so the loop ends.
 
 use fused_loss::{AnyLoss, Huber, Mae};
 
 use super::lbfgs::{self, Point};
-use super::model::{Problem, excess};
+use super::model::{Loss, Problem};
 
 /// From one stage to the next, delta shrinks to this part.
 const SHRINK: f64 = 0.1;
@@ -32,19 +32,20 @@ pub fn minimise(
     tolerance: f64,
     mut watch: impl FnMut(f64, f64) -> Result<(), String>,
 ) -> Result<Point, String> {
-    let mae = AnyLoss::Mae(Mae);
-    let (mut at, mut delta) = (problem.zero(), 1.0);
+    let mae = Loss::Elements(AnyLoss::Mae(Mae));
+    let (mut at, mut delta) = (problem.start(), 1.0);
+    let mut gradient = vec![0.0; at.len()];
     loop {
-        let (loss, factor) = (AnyLoss::Huber(Huber { delta }), 1.0 / delta);
+        let (loss, factor) = (huber(delta), 1.0 / delta);
         let smooth = |at: &[f64], gradient: &mut [f64]| problem.objective(loss, factor, at, gradient);
         let stage = lbfgs::minimise(at, smooth, |point| {
-            let objective = problem.objective(mae, 1.0, &point.at, &mut problem.zero())?;
-            watch(objective, excess(&point.gradient) + delta / 2.0)?;
-            Ok(excess(&point.gradient) <= 0.1 * tolerance * point.value)
+            let objective = problem.objective(mae, 1.0, &point.at, &mut gradient)?;
+            let excess = problem.excess(&point.gradient);
+            watch(objective, excess + delta / 2.0)?;
+            Ok(excess <= 0.1 * tolerance * point.value)
         })?;
-        let mut gradient = problem.zero();
         let objective = problem.objective(mae, 1.0, &stage.at, &mut gradient)?;
-        let bound = slack(problem, delta, &stage.at)? + excess(&stage.gradient);
+        let bound = slack(problem, delta, &stage.at)? + problem.excess(&stage.gradient);
         watch(objective, bound)?;
         if bound <= tolerance * objective || delta <= LEAST_DELTA {
             return Ok(Point { at: stage.at, value: objective, gradient });
@@ -53,11 +54,15 @@ pub fn minimise(
     }
 }
 
+fn huber(delta: f64) -> Loss {
+    Loss::Elements(AnyLoss::Huber(Huber { delta }))
+}
+
 /// mean(|r_i| - s_i r_i), with the slopes of Huber's loss over delta.
 fn slack(problem: &Problem, delta: f64, at: &[f64]) -> Result<f64, String> {
     let pred = problem.predict(at);
     let mut slope = vec![0.0; pred.len()];
-    problem.mean_loss(AnyLoss::Huber(Huber { delta }), 1.0 / delta, &pred, &mut slope)?;
+    problem.mean_loss(huber(delta), 1.0 / delta, &pred, &mut slope)?;
     // The slopes are those of the mean: they bear the 1 / n.
     let count = pred.len() as f64;
     let rows = pred.iter().zip(problem.target()).zip(slope);
