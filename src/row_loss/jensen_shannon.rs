@@ -1,3 +1,4 @@
+use super::softmax_kl::TARGETS;
 use super::*;
 use crate::lanes::{Lanes, Mask};
 use crate::math::{exp, ln};
@@ -12,9 +13,9 @@ use crate::softmax_rows::OverSoftmax;
 /// ```
 ///
 /// beta = 1/2 is the symmetric divergence; other values are those of generalized knowledge distillation (Agarwal et al.
-/// 2024). The mean divides by rows. Targets as in [`SoftmaxKl`](crate::SoftmaxKl), with 0 ln 0 = 0; beta: above 0 and below
-/// 1. A row with +inf or NaN among its logits, or nothing but -inf, gives NaN. Loss and slope are within 8 ULP of the
-/// magnitudes that they are a difference of.
+/// 2024). The mean divides by rows. Targets as in [`SoftmaxKl`](crate::SoftmaxKl), with 0 ln 0 = 0; beta between 0 and 1. A
+/// row with +inf or NaN among its logits, or nothing but -inf, gives NaN. Loss and slope are within 8 ULP of the magnitudes
+/// that they are a difference of.
 ///
 /// ```
 /// use fused_loss::{JensenShannon, RowLosses};
@@ -31,11 +32,10 @@ pub struct JensenShannon<F> {
     pub temperature: F,
 }
 
-impl<F: Float> Default for JensenShannon<F> {
-    fn default() -> Self {
-        JensenShannon { targets: TargetKind::Probabilities, beta: F::HALF, temperature: F::ONE }
-    }
-}
+const BETA: Parameter = Parameter::new("beta", 0.5, Values::Inside, "the targets' part of the mixture");
+
+named!(JensenShannon<F> = "jensen-shannon" of rows: "beta KL(y, m) + (1 - beta) KL(q, m), m = beta y + (1 - beta) q",
+    targets: TARGETS, beta: BETA, temperature: TEMPERATURE);
 
 impl<F: Float> JensenShannon<F> {
     fn terms(self) -> Terms<F> {
@@ -47,6 +47,10 @@ impl<F: Float> RowLoss<F> for JensenShannon<F> {
     fn check(self) -> Result<(), Error<F>> {
         BETA.check(self.beta)?;
         TEMPERATURE.check(self.temperature)
+    }
+
+    fn takes_logits(self) -> bool {
+        true
     }
 
     fn bad(self, _: F, target: F, index: usize) -> Option<Error<F>> {
@@ -110,5 +114,3 @@ impl<F: Float> Loss<F> for Terms<F> {
         if self.log_target { Domain::All } else { Domain::NOT_NEGATIVE }
     }
 }
-
-const BETA: Parameter = Parameter::new("beta", 0.5, Values::Inside, "the targets' part of the mixture");

@@ -8,7 +8,7 @@ use std::cell::Cell;
 use fused_loss::{AnyLoss, Level};
 
 use super::data::Rows;
-use crate::losses::explain;
+use crate::losses::{Chosen, explain};
 use crate::parallel::{self, Part, Target};
 
 /// The factor of the ridge penalty. Without one, data that a plane divides has no finite optimum.
@@ -77,8 +77,8 @@ impl<'a> Problem<'a> {
     ) -> Result<f64, String> {
         self.epochs.set(self.epochs.get() + 1);
         let (target, factor) = (Target::Elements(self.target()), factor / pred.len() as f64);
-        let batch = Part { pred, target, weights: None, grad: Some(slope), each: None, factor };
-        parallel::total(loss, batch, self.level, self.threads)?.mean().map_err(explain)
+        let batch = Part { grad: Some(slope), factor, ..Part::of(pred, target) };
+        parallel::total(Chosen::Elements(loss), batch, self.level, self.threads)?.mean().map_err(explain)
     }
 }
 
