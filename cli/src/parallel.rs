@@ -34,6 +34,22 @@ pub enum Target<'a, F> {
 }
 
 impl<'a, F: Float> Target<'a, F> {
+    /// How many losses there are.
+    pub fn losses(self) -> usize {
+        match self {
+            Target::Labels(_, labels) => labels.len(),
+            Target::Elements(target) | Target::Rows(_, target) => target.len() / self.classes(),
+        }
+    }
+
+    /// A number for each prediction, where that is what there is.
+    pub fn numbers(self) -> &'a [F] {
+        match self {
+            Target::Labels(..) => &[],
+            Target::Elements(target) | Target::Rows(_, target) => target,
+        }
+    }
+
     /// How many predictions belong to a loss.
     pub fn classes(self) -> usize {
         match self {
@@ -78,7 +94,7 @@ impl<'a, F: Float> Target<'a, F> {
 
 impl<F: Float> Share for Part<'_, F> {
     fn len(&self) -> usize {
-        self.pred.len() / self.target.classes()
+        self.target.losses()
     }
 
     fn split_off(&mut self, count: usize) -> Self {
