@@ -1,4 +1,4 @@
-//! The losses over rows, as one type whose choice is made at run time.
+//! The list of losses over rows, as one type whose choice is made at run time.
 
 use super::*;
 use crate::loss::Entry;
@@ -92,7 +92,7 @@ row_losses! {
 }
 
 impl<F: Float> AnyRowLoss<F> {
-    /// The same loss with another label for rows that are left out, or none; unchanged where the loss has no such label.
+    /// The same loss with another label for rows that are left out, or none. Losses without such a label stay as they are.
     ///
     /// ```
     /// use fused_loss::{AnyRowLoss, RowLosses};

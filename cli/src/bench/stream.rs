@@ -1,7 +1,8 @@
 //! The memory test: the bytes of a loss moved as fast as this CPU can, and next to nothing done to them.
 //!
 //! Both inputs are read and their exclusive or is written to the output, or over the predictions; without an output, it
-//! is folded up. Rows with labels have one input, and all bits set in place of the other. That is one instruction for either precision, and no pattern of bits makes it slow.
+//! is folded up. Rows with labels have one input, and all bits set in place of the other. That is one instruction for
+//! either precision, and no pattern of bits makes it slow.
 
 use fused_loss::Float;
 
