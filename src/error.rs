@@ -76,6 +76,11 @@ pub enum Error<F> {
     Empty,
     /// A weighted mean without weights.
     NoWeights,
+    /// Something that the loss has no use for, where the loss was chosen at run time.
+    Unsupported {
+        /// What it is.
+        what: &'static str,
+    },
     /// A parameter of the loss, or the upstream factor, lies outside its domain.
     Parameter {
         /// Which parameter.
@@ -176,6 +181,7 @@ impl<F: Float> fmt::Display for Error<F> {
             }
             Error::Empty => out.write_str("mean of nothing: no element takes part, or the weights sum to 0"),
             Error::NoWeights => out.write_str("a weighted mean needs weights"),
+            Error::Unsupported { what } => write!(out, "the loss takes no {what}"),
             Error::Parameter { name, value, domain } => {
                 write!(out, "{name} is {value}, but must be {domain}")
             }

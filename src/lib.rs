@@ -12,6 +12,8 @@
 //!
 //! - Losses: [`Mse`], [`HalfMse`], [`Mae`], [`Huber`], [`SmoothL1`], [`BinaryCrossEntropy`], [`BceWithLogits`],
 //!   [`CategoricalCrossEntropy`], [`KlDivergence`]; [`AnyLoss`] is one of them, chosen at run time.
+//! - Losses of rows of classes: [`SoftmaxCrossEntropy`], [`NegativeLogLikelihood`], [`SoftmaxKl`], [`JensenShannon`];
+//!   [`AnyRowLoss`] is one of them.
 //! - A call: [`Elementwise::batch`], or over rows of classes [`Rowwise::rows`], and the options and reductions of
 //!   [`Batch`]. [`Total`] merges parts exactly.
 //! - Levels of the CPU and the class of their bits: [`Level`], [`Rounding`].
@@ -64,8 +66,8 @@ pub use policy::Policy;
 #[doc(hidden)]
 pub use row_loss::RowTargets;
 pub use row_loss::{
-    JensenShannon, NegativeLogLikelihood, RowLoss, Smoothing, SoftmaxCrossEntropy, SoftmaxKl, TakesLogits,
-    TargetKind, WeighsClasses,
+    AnyRowLoss, JensenShannon, NegativeLogLikelihood, RowLoss, Smoothing, SoftmaxCrossEntropy, SoftmaxKl,
+    TakesLogits, TargetKind, WeighsClasses,
 };
 pub use rows::{RowLosses, Rows, Rowwise};
 pub use rowwise::Elements;

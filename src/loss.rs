@@ -148,7 +148,7 @@ fn unit_product<V: Lanes>(x: V) -> V {
 
 /// A loss that has a name: what a line of the list needs beside [`Loss`].
 #[doc(hidden)]
-pub trait Named<F: Float>: Loss<F> {
+pub trait Named<F: Float>: Copy {
     /// kebab-case of the type's name.
     const NAME: &'static str;
     /// The formula, as the README shows it.
@@ -199,6 +199,8 @@ macro_rules! named {
     };
 }
 
+pub(crate) use named;
+
 /// A line of the list of losses.
 ///
 /// ```
@@ -216,6 +218,13 @@ pub struct Entry {
     pub rows: bool,
     /// Its parameters.
     pub parameters: &'static [Parameter],
+}
+
+impl Entry {
+    /// The line of a loss.
+    pub(crate) const fn of<F: Float, L: Named<F>>() -> Self {
+        Entry { name: L::NAME, formula: L::FORMULA, rows: L::ROWS, parameters: L::PARAMETERS }
+    }
 }
 
 /// The list: `file: Type`, in the order of the README. A new loss is its file and one line here.
@@ -243,12 +252,7 @@ macro_rules! losses {
         impl<F: Float> AnyLoss<F> {
             /// All of them.
             pub fn list() -> impl Iterator<Item = Entry> {
-                [$(Entry {
-                    name: <$name $(<$f>)? as Named<F>>::NAME,
-                    formula: <$name $(<$f>)? as Named<F>>::FORMULA,
-                    rows: <$name $(<$f>)? as Named<F>>::ROWS,
-                    parameters: <$name $(<$f>)? as Named<F>>::PARAMETERS,
-                },)*].into_iter()
+                [$(Entry::of::<F, $name $(<$f>)?>(),)*].into_iter()
             }
 
             /// The loss of this name. `parameter` gives a parameter's value, or `None` for its default.

@@ -13,7 +13,7 @@ use crate::float::Float;
 pub struct Parameter {
     /// The name of its field.
     pub name: &'static str,
-    /// Its value where none is given: PyTorch's.
+    /// Its value where none is given: PyTorch's. NaN where there is none then.
     pub default: f64,
     /// What it may be.
     pub values: Values,
@@ -124,5 +124,13 @@ impl<F: Float> Setting for F {
 impl Setting for bool {
     fn setting(value: f64) -> bool {
         value != 0.0
+    }
+}
+
+/// A label, where the number is one.
+impl Setting for Option<i64> {
+    fn setting(value: f64) -> Option<i64> {
+        let whole = value as i64;
+        (whole as f64 == value && value.abs() <= (1_u64 << 53) as f64).then_some(whole)
     }
 }

@@ -6,16 +6,18 @@ use crate::error::Error;
 use crate::float::Float;
 use crate::job::{Job, Targets};
 use crate::labels::Labels;
-use crate::loss::{Domain, Loss};
-use crate::parameter::{Parameter, Values};
+use crate::loss::{Domain, Loss, Named, named};
+use crate::parameter::{Parameter, Setting, Values};
 use crate::sum::HighLow;
 use crate::total::{Exact, ROWS, Total, divisor};
 
+mod any;
 mod jensen_shannon;
 mod negative_log_likelihood;
 mod softmax_cross_entropy;
 mod softmax_kl;
 
+pub use any::AnyRowLoss;
 pub use jensen_shannon::JensenShannon;
 pub use negative_log_likelihood::NegativeLogLikelihood;
 pub use softmax_cross_entropy::{Smoothing, SoftmaxCrossEntropy};
@@ -45,6 +47,16 @@ pub trait RowLoss<F: Float>: Copy {
     /// The label of rows that are left out.
     fn ignore_index(self) -> Option<i64> {
         None
+    }
+
+    /// Whether classes may be weighed: [`WeighsClasses`], for a loss chosen at run time.
+    fn weighs_classes(self) -> bool {
+        false
+    }
+
+    /// Whether predictions are logits, which have a log-sum-exp and hits: [`TakesLogits`], for a loss chosen at run time.
+    fn takes_logits(self) -> bool {
+        false
     }
 
     /// What is wrong with a prediction and a target that differs from the label's 0 and 1: of their elements' index.
@@ -208,6 +220,15 @@ impl<F: Float, L: RowLoss<F>> Targets<L, F> for RowTargets<'_, F> {
 
     fn check(&self, loss: L, weights: &[F]) -> Result<(), Error<F>> {
         loss.check()?;
+        for (what, asked, taken) in [
+            ("class_weights", self.class_weights.is_some(), loss.weighs_classes()),
+            ("log_sum_exp", self.log_sums.is_some(), loss.takes_logits()),
+            ("hits", self.hits.is_some(), loss.takes_logits()),
+        ] {
+            if asked && !taken {
+                return Err(Error::Unsupported { what });
+            }
+        }
         if let Some(bad) = self.class_weights.and_then(|all| all.iter().position(|weight| !weight.finite())) {
             let value = self.class_weights.map_or(F::NAN, |all| all[bad]);
             return Err(Error::ClassWeight { class: bad, value });

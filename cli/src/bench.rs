@@ -1,8 +1,8 @@
 //! `bench`: what a loss costs, beside what the memory alone would cost, and how far off its total is.
 //!
 //! GB/s counts the necessary traffic alone: each input once, each output once. The memory test ([`stream`]) moves the
-//! same bytes between the same arrays, in turn with the loss. Losses over rows of classes will be a second form of
-//! [`data::Arrays`] and of [`kernel::Kernel`]; the clock and the table know neither.
+//! same bytes between the same arrays, in turn with the loss. Of rows, the labels are left out of both: they are a number
+//! for each row, beside a row of numbers.
 
 mod clock;
 mod data;
@@ -10,16 +10,18 @@ mod exact;
 mod kernel;
 mod plain;
 mod reference;
+mod row_reference;
 mod slices;
 mod stream;
 mod table;
 
 use clap::ValueEnum;
 use clap::builder::{PossibleValuesParser, RangedU64ValueParser};
-use fused_loss::{AnyLoss, Total};
+use fused_loss::AnyRowLoss;
 use serde::Serialize;
 
 use crate::console;
+use crate::losses::{self, Chosen};
 use crate::machine::{self, LEVELS};
 use crate::parallel::spread;
 use data::Arrays;
@@ -29,20 +31,27 @@ use slices::Slices;
 
 /// Time losses against the memory's own speed, and show the error of their totals
 ///
-/// Without LOSS, all of them. The data is seeded. Times are medians, each of the loss and of the memory test in turn.
+/// Without LOSS, all losses of elements, and in the table for people those of rows too. The data is seeded. Times are
+/// medians, each of the loss and of the memory test in turn.
 #[derive(clap::Args)]
 pub struct Args {
     /// Only these losses
     #[arg(value_name = "LOSS", hide_possible_values = true, help = loss_help(),
-          value_parser = PossibleValuesParser::new(AnyLoss::<f64>::list().map(|loss| loss.name)))]
+          value_parser = PossibleValuesParser::new(losses::list().map(|loss| loss.name)))]
     losses: Vec<String>,
     /// The precision
     #[arg(long, value_enum, default_value = "f32")]
     dtype: Dtype,
-    /// How many elements
-    #[arg(long, value_name = "N", default_value = "16384",
+    /// How many elements [default: 16384]
+    #[arg(long, value_name = "N", conflicts_with_all = ["rows", "classes"],
           value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
-    len: usize,
+    len: Option<usize>,
+    /// How many rows of classes [default: 1024]
+    #[arg(long, value_name = "R", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
+    rows: Option<usize>,
+    /// How many classes a row has [default: 1000]
+    #[arg(long, value_name = "K", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
+    classes: Option<usize>,
     /// The instructions to use; reference is a plain loop over libm, one number at a time
     #[arg(long, value_name = "LEVEL", default_value = "auto",
           value_parser = ["auto", LEVELS[0], LEVELS[1], LEVELS[2], LEVELS[3], REFERENCE])]
@@ -91,12 +100,31 @@ enum Sum {
     Plain,
 }
 
+/// How much there is of the data.
+#[derive(Serialize, Clone, Copy, PartialEq, Debug)]
+#[serde(untagged)]
+enum Size {
+    Elements { len: usize },
+    Rows { rows: usize, classes: usize },
+}
+
+impl Size {
+    /// How many predictions that is; too many for any memory stay so.
+    fn elements(self) -> usize {
+        match self {
+            Size::Elements { len } => len,
+            Size::Rows { rows, classes } => rows.saturating_mul(classes),
+        }
+    }
+}
+
 /// A measurement: the JSON object, field by field.
 #[derive(Serialize, Debug)]
 struct Row {
     loss: &'static str,
     dtype: &'static str,
-    len: usize,
+    #[serde(flatten)]
+    size: Size,
     level: &'static str,
     threads: usize,
     mode: Mode,
@@ -106,12 +134,12 @@ struct Row {
     stream_gb_per_s: f64,
     /// Time of the memory test over time of the loss: 1 is as fast as memory.
     of_stream: f64,
-    /// Against the exact sum of the losses of the elements; none where that is no number.
+    /// Against the exact sum of the losses of the elements, or of the rows; none where that is no number.
     total_error_ulp: Option<f64>,
 }
 
 fn loss_help() -> String {
-    let names: Vec<_> = AnyLoss::<f64>::list().map(|loss| loss.name).collect();
+    let names: Vec<_> = losses::list().map(|loss| loss.name).collect();
     format!("Only these losses, of {}", names.join(", "))
 }
 
@@ -123,16 +151,21 @@ pub fn run(args: &Args) -> Result<(), String> {
 }
 
 fn bench<F: Libm>(args: &Args) -> Result<(), String> {
-    let engine = engine(args)?;
-    let kernels = kernels::<F>(args, engine)?;
-    let mut arrays = Arrays::new(args.len, args.mode)?;
-    for (index, kernel) in kernels.iter().enumerate() {
+    let kernels = kernels::<F>(args, engine(args)?)?;
+    let mut last = None;
+    for kernel in &kernels {
+        let head = last.as_ref().is_none_or(|(size, _)| *size != kernel.size);
+        let mut arrays = match last.take() {
+            Some((_, arrays)) if !head => arrays,
+            _ => Arrays::new(kernel.size, args.mode)?,
+        };
         let row = measure(args, kernel, &mut arrays)?;
+        last = Some((kernel.size, arrays));
         // One by one, for each takes its time.
         if args.json {
             console::say(&serde_json::to_string(&row).map_err(|error| error.to_string())?)?;
         } else {
-            if index == 0 {
+            if head {
                 console::say(&table::head(&row))?;
             }
             console::say(&table::line(&row))?;
@@ -149,23 +182,53 @@ fn engine(args: &Args) -> Result<Engine, String> {
     machine::level(&args.level).map(Engine::Level)
 }
 
-/// What to measure: the losses asked for, or all that there are.
-fn kernels<F: Libm>(args: &Args, engine: Engine) -> Result<Vec<Kernel<F>>, String> {
-    let all = || AnyLoss::<F>::list().map(|loss| loss.name);
-    let names: Vec<_> = match &args.losses[..] {
+/// The losses asked for, or all that the sizes asked for fit.
+fn names(args: &Args) -> Vec<&'static str> {
+    let all = || losses::list().map(|loss| loss.name);
+    let of_rows = |name: &str| AnyRowLoss::<f64>::list().any(|loss| loss.name == name);
+    match &args.losses[..] {
+        [] if args.rows.or(args.classes).is_some() => {
+            losses::list().filter(|loss| loss.rows).map(|loss| loss.name).collect()
+        }
+        [] if args.json || args.len.is_some() || args.sum == Sum::Plain => {
+            all().filter(|name| !of_rows(name)).collect()
+        }
         [] => all().collect(),
         // Again from the list, whose names live as long as the program.
         asked => asked.iter().filter_map(|asked| all().find(|name| name == asked)).collect(),
-    };
+    }
+}
+
+/// The size of a loss's data: rows for a loss over rows, and for any loss of rows where rows are asked for.
+fn size<F: Libm>(args: &Args, name: &str, loss: Chosen<F>) -> Result<Size, String> {
+    let rows = Size::Rows { rows: args.rows.unwrap_or(1_024), classes: args.classes.unwrap_or(1_000) };
+    let asked = args.rows.or(args.classes).is_some();
+    let may = losses::list().any(|loss| loss.name == name && loss.rows);
+    match (loss, args.len) {
+        (Chosen::Rows(_), Some(_)) => {
+            Err(format!("the loss {name} has no --len; it takes --rows and --classes"))
+        }
+        (Chosen::Rows(_), None) => Ok(rows),
+        (Chosen::Elements(_), _) if asked && may => Ok(rows),
+        (Chosen::Elements(_), _) if asked => {
+            Err(format!("the loss {name} has no --rows and --classes; it takes --len"))
+        }
+        (Chosen::Elements(_), len) => Ok(Size::Elements { len: len.unwrap_or(16_384) }),
+    }
+}
+
+/// What to measure.
+fn kernels<F: Libm>(args: &Args, engine: Engine) -> Result<Vec<Kernel<F>>, String> {
     // The plain loop adds plainly, whatever was asked for.
     let sum = if engine == Engine::Reference { Sum::Plain } else { args.sum };
     let mut kernels = Vec::new();
-    for name in names {
-        let loss = AnyLoss::named(name, |_| None).ok_or_else(|| format!("there is no loss {name}"))?;
-        let kernel = Kernel { name, loss, engine, sum, threads: args.threads, count: args.len };
+    for name in names(args) {
+        let loss = Chosen::named(name, |_| None)?;
+        let size = size(args, name, loss)?;
+        let kernel = Kernel { name, loss, size, engine, sum, threads: args.threads };
         match kernel.missing() {
             None => kernels.push(kernel),
-            Some(missing) if args.losses.is_empty() => {
+            Some(missing) if args.losses.is_empty() && engine == Engine::Reference => {
                 console::complain(&format!("{missing}, and is left out"));
             }
             Some(missing) => return Err(missing),
@@ -175,16 +238,17 @@ fn kernels<F: Libm>(args: &Args, engine: Engine) -> Result<Vec<Kernel<F>>, Strin
 }
 
 fn measure<F: Libm>(args: &Args, kernel: &Kernel<F>, arrays: &mut Arrays<F>) -> Result<Row, String> {
-    let &Args { len, threads, mode, .. } = args;
-    let Kernel { name, loss, engine, .. } = *kernel;
+    let &Args { threads, mode, .. } = args;
+    let Kernel { name, loss, size, engine, .. } = *kernel;
     arrays.fill(name, loss);
     let total_error_ulp = kernel.total_error(arrays)?;
 
     let memory = |stores| {
         move |slices: Slices<'_, F>| {
+            let block = slices.target.block();
             let fold = spread(
                 slices,
-                Total::<F>::BLOCK,
+                block,
                 threads,
                 |part, _| Ok(stream::pass(part, stores)),
                 |one, other| one ^ other,
@@ -202,17 +266,18 @@ fn measure<F: Libm>(args: &Args, kernel: &Kernel<F>, arrays: &mut Arrays<F>) -> 
     };
     let (time, memory) = (times[0], times[1..].iter().copied().fold(f64::INFINITY, f64::min));
 
-    let arrays_moved = if mode == Mode::Value { 2 } else { 3 };
-    let bytes = (arrays_moved * len * size_of::<F>()) as f64;
+    let inputs = if matches!(size, Size::Rows { .. }) { 1 } else { 2 };
+    let outputs = if mode == Mode::Value { 0 } else { 1 };
+    let bytes = ((inputs + outputs) * size.elements() * size_of::<F>()) as f64;
     Ok(Row {
         loss: name,
         dtype: F::NAME,
-        len,
+        size,
         level: engine.name(),
         threads,
         mode,
         sum: kernel.sum,
-        ns_per_element: time / len as f64,
+        ns_per_element: time / size.elements() as f64,
         gb_per_s: bytes / time,
         stream_gb_per_s: bytes / memory,
         of_stream: memory / time,

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::ValueEnum;
-use fused_loss::{AnyLoss, Error, Float, Level, Loss, Total};
+use fused_loss::{Error, Float, Level, Total};
 
 use crate::console;
-use crate::losses::{Choice, explain};
+use crate::losses::{Choice, Chosen, explain};
 use crate::machine::Machine;
 use crate::npy::{self, Dtype, Npy, shape_text};
 use crate::output::{self, Output};
@@ -21,7 +21,8 @@ pub struct Args {
     /// The predictions, of dtype f4 or f8: it decides the precision
     #[arg(long, value_name = "P.npy")]
     pred: PathBuf,
-    /// The targets, of the predictions' shape; for a loss of rows of classes also labels (u1, u2, u4, i4 or i8), one a row
+    /// The targets, of the predictions' shape; for a loss of rows of classes also labels (u1, u2, u4, u8, i4 or
+    /// i8), one a row
     #[arg(long, value_name = "T.npy")]
     target: PathBuf,
     /// A weight for each loss: for each element, or for each row
@@ -50,7 +51,7 @@ pub struct Args {
 enum Reduction {
     /// The sum
     Sum,
-    /// The sum over the number of elements, or of rows
+    /// The sum over the number of elements, or of rows that take part; over the sum of their labels' class weights
     Mean,
     /// The sum over the length of the first axis
     BatchMean,
@@ -81,13 +82,21 @@ struct Files {
     pred: Npy,
     target: Npy,
     weights: Option<Npy>,
+    class_weights: Option<Npy>,
+    outputs: Outputs,
+}
+
+/// The files to write.
+struct Outputs {
     grad: Option<Output>,
     each: Option<Output>,
+    lse: Option<Output>,
+    hits: Option<Output>,
 }
 
 pub fn run(args: &Args, choice: &Choice) -> Result<(), String> {
     let level = args.machine.level()?;
-    let files = Files::open(args, choice.rows())?;
+    let files = Files::open(args, choice)?;
     match files.pred.dtype {
         Dtype::F32 => evaluate::<f32>(args, choice, level, files),
         _ => evaluate::<f64>(args, choice, level, files),
@@ -95,13 +104,14 @@ pub fn run(args: &Args, choice: &Choice) -> Result<(), String> {
 }
 
 impl Files {
-    fn open(args: &Args, rows: bool) -> Result<Files, String> {
+    fn open(args: &Args, choice: &Choice) -> Result<Files, String> {
         let pred = Npy::open(&args.pred)?;
         let target = Npy::open(&args.target)?;
         let weights = args.weights.as_deref().map(Npy::open).transpose()?;
+        let class_weights = choice.file("class-weights").map(Npy::open).transpose()?;
         pred.check_floats()?;
         let (mut losses, mut classes) = (pred.shape.clone(), None);
-        if rows {
+        if choice.rows() {
             classes = losses.pop();
             if !matches!(classes, Some(1..)) {
                 let shape = shape_text(&pred.shape);
@@ -109,30 +119,40 @@ impl Files {
             }
         }
         if classes.is_some() && !target.holds_floats() {
-            check_shape(&target, &losses, &pred)?;
+            check_shape(&target, &losses, &pred, ", a row each")?;
         } else {
             target.check_floats()?;
-            check_shape(&target, &pred.shape, &pred)?;
+            check_shape(&target, &pred.shape, &pred, "")?;
         }
         if let Some(weights) = &weights {
             weights.check_floats()?;
-            check_shape(weights, &losses, &pred)?;
+            check_shape(weights, &losses, &pred, ", a row each")?;
         }
-        let grad = args.grad.as_deref().map(Output::at).transpose()?;
-        let each = args.each.as_deref().map(Output::at).transpose()?;
-        output::check_apart(&grad.iter().chain(&each).collect::<Vec<_>>())?;
-        Ok(Files { losses, classes, pred, target, weights, grad, each })
+        if let (Some(weights), Some(classes)) = (&class_weights, classes) {
+            weights.check_floats()?;
+            check_shape(weights, &[classes], &pred, ", a class each")?;
+        }
+        let outputs = Outputs {
+            grad: args.grad.as_deref().map(Output::at).transpose()?,
+            each: args.each.as_deref().map(Output::at).transpose()?,
+            lse: choice.file("lse").map(Output::at).transpose()?,
+            hits: choice.file("hits").map(Output::at).transpose()?,
+        };
+        let Outputs { grad, each, lse, hits } = &outputs;
+        output::check_apart(&grad.iter().chain(each).chain(lse).chain(hits).collect::<Vec<_>>())?;
+        Ok(Files { losses, classes, pred, target, weights, class_weights, outputs })
     }
 }
 
-fn check_shape(other: &Npy, expected: &[usize], pred: &Npy) -> Result<(), String> {
+/// `each` says what it has a number for, where that is no prediction.
+fn check_shape(other: &Npy, expected: &[usize], pred: &Npy, each: &str) -> Result<(), String> {
     if other.shape == expected {
         return Ok(());
     }
     let (found, of_pred) = (shape_text(&other.shape), shape_text(&pred.shape));
     let mut message = format!("{}: has shape {found} where {} has {of_pred}", other.name(), pred.name());
     if expected != pred.shape {
-        message += &format!(", a row each; it must have {}", shape_text(expected));
+        message += &format!("{each}; it must have {}", shape_text(expected));
     }
     Err(message)
 }
@@ -151,11 +171,13 @@ fn evaluate<F: Float>(args: &Args, choice: &Choice, level: Level, files: Files) 
         return Err(explain(Error::Parameter { name: "scale", value: scale, domain: "finite" }));
     }
 
-    let Files { losses, classes, pred, target, weights, grad, each } = files;
-    let shape = pred.shape.clone();
+    let Files { losses, classes, pred, target, weights, class_weights, outputs } = files;
+    let (shape, count) = (pred.shape.clone(), losses.iter().product());
     let mut arrays = Arrays {
-        grad: grad.as_ref().map(|_| zeros(pred.count)).transpose()?,
-        each: each.as_ref().map(|_| zeros(losses.iter().product())).transpose()?,
+        grad: outputs.grad.as_ref().map(|_| filled(pred.count, F::ZERO)).transpose()?,
+        each: outputs.each.as_ref().map(|_| filled(count, F::ZERO)).transpose()?,
+        lse: outputs.lse.as_ref().map(|_| filled(count, F::ZERO)).transpose()?,
+        hits: outputs.hits.as_ref().map(|_| filled(count, false)).transpose()?,
         pred: pred.floats()?,
         classes,
         target: if target.holds_floats() {
@@ -164,26 +186,34 @@ fn evaluate<F: Float>(args: &Args, choice: &Choice, level: Level, files: Files) 
             Targets::Labels(target.integers()?)
         },
         weights: weights.map(Npy::floats).transpose()?,
+        class_weights: class_weights.map(Npy::floats).transpose()?,
     };
     let start = Instant::now();
     let (total, value) = reduce(args, loss, level, scale, &losses, &mut arrays)?;
     let seconds = start.elapsed().as_secs_f64();
 
-    let mut outputs = Vec::new();
-    for (output, values, shape) in [(grad, &arrays.grad, &shape), (each, &arrays.each, &losses)] {
+    let mut written = Vec::new();
+    let Outputs { grad, each, lse, hits } = outputs;
+    for (output, values, shape) in
+        [(grad, &arrays.grad, &shape), (each, &arrays.each, &losses), (lse, &arrays.lse, &losses)]
+    {
         if let (Some(mut output), Some(values)) = (output, values) {
             output.write(|out| npy::write(out, shape, values))?;
-            outputs.push(output);
+            written.push(output);
         }
+    }
+    if let (Some(mut output), Some(values)) = (hits, &arrays.hits) {
+        output.write(|out| npy::write_flags(out, &losses, values))?;
+        written.push(output);
     }
     let report = Report {
         loss: choice.asked.clone(),
         value: value.map(Number::from),
         bits: value.map(bits),
         count: total.count(),
-        weight: match &arrays.weights {
-            Some(_) => Number::from(total.weight()),
-            None => Number::Count(total.count()),
+        weight: match arrays.weights.is_some() || arrays.class_weights.is_some() {
+            true => Number::from(total.weight()),
+            false => Number::Count(total.count()),
         },
         dtype: F::NAME,
         level: level.name(),
@@ -199,7 +229,7 @@ fn evaluate<F: Float>(args: &Args, choice: &Choice, level: Level, files: Files) 
     } else {
         console::say(&report.to_string())?;
     }
-    output::commit(outputs)
+    output::commit(written)
 }
 
 struct Arrays<F> {
@@ -207,20 +237,23 @@ struct Arrays<F> {
     classes: Option<usize>,
     target: Targets<F>,
     weights: Option<Vec<F>>,
+    class_weights: Option<Vec<F>>,
     grad: Option<Vec<F>>,
     each: Option<Vec<F>>,
+    lse: Option<Vec<F>>,
+    hits: Option<Vec<bool>>,
 }
 
-fn zeros<F: Float>(count: usize) -> Result<Vec<F>, String> {
+fn filled<T: Clone>(count: usize, value: T) -> Result<Vec<T>, String> {
     let mut values = npy::reserved(count)?;
-    values.resize(count, F::ZERO);
+    values.resize(count, value);
     Ok(values)
 }
 
 /// The total and its reduced value; the outputs are filled.
 fn reduce<F: Float>(
     args: &Args,
-    loss: AnyLoss<F>,
+    loss: Chosen<F>,
     level: Level,
     scale: F,
     losses: &[usize],
@@ -229,24 +262,28 @@ fn reduce<F: Float>(
     let threads = args.machine.threads;
     let count = (arrays.pred.len() / arrays.classes.unwrap_or(1)) as u64;
     let rows = losses.first().map_or(1, |&rows| rows as u64);
-    let Arrays { pred, classes, target, weights, grad, each } = arrays;
+    let Arrays { pred, classes, target, weights, class_weights, grad, each, lse, hits } = arrays;
     let target = match (target, *classes) {
         (Targets::Floats(target), None) => Target::Elements(target),
         (Targets::Floats(target), Some(classes)) => Target::Rows(classes, target),
         (Targets::Labels(labels), classes) => Target::Labels(classes.unwrap_or(1), labels),
     };
-    let weights = weights.as_deref();
+    let (weights, class_weights) = (weights.as_deref(), class_weights.as_deref());
+    let inputs = Part { weights, class_weights, ..Part::of(pred, target) };
 
-    let divisor = match args.reduction {
-        Reduction::Sum | Reduction::None => F::ONE,
-        Reduction::Mean => F::from_count(count),
-        Reduction::BatchMean => F::from_count(rows),
-        // The gradient's factor must be known before the pass that writes it.
+    // The gradient's factor must be known before the pass that writes it.
+    let before = match args.reduction {
+        Reduction::Mean => inputs.inputs().divisor(loss).map_err(explain)?,
         Reduction::WeightedMean if grad.is_some() => {
-            let values = Part { pred, target, weights, grad: None, each: None, factor: F::ONE };
-            parallel::total(loss, values, level, threads)?.weight()
+            Some(parallel::total(loss, inputs.inputs(), level, threads)?)
         }
-        Reduction::WeightedMean => F::ONE,
+        _ => None,
+    };
+    let divisor = match (args.reduction, &before) {
+        (_, Some(before)) => before.weight(),
+        (Reduction::Mean, None) => F::from_count(count),
+        (Reduction::BatchMean, None) => F::from_count(rows),
+        _ => F::ONE,
     };
     if divisor == F::ZERO {
         return Err(explain(Error::<F>::Empty));
@@ -256,14 +293,16 @@ fn reduce<F: Float>(
         return Err(format!("the gradient's factor, {scale:?} / {divisor:?}, is beyond any {}", F::NAME));
     }
     let (grad, each) = (grad.as_deref_mut(), each.as_deref_mut());
-    let batch = Part { pred, target, weights, grad, each, factor };
+    let (log_sums, hits) = (lse.as_deref_mut(), hits.as_deref_mut());
+    let batch = Part { grad, each, log_sums, hits, factor, ..inputs };
     let total = parallel::total(loss, batch, level, threads)?;
-    let value = match args.reduction {
-        Reduction::None => return Ok((total, None)),
-        Reduction::Sum => Ok(total.sum()),
-        Reduction::Mean => total.mean(),
-        Reduction::BatchMean => total.mean_over(rows),
-        Reduction::WeightedMean => total.weighted_mean(),
+    let value = match (args.reduction, &before) {
+        (Reduction::None, _) => return Ok((total, None)),
+        (Reduction::Sum, _) => Ok(total.sum()),
+        (Reduction::Mean, Some(before)) => total.over_weight_of(before),
+        (Reduction::Mean, None) => total.mean(),
+        (Reduction::BatchMean, _) => total.mean_over(rows),
+        (Reduction::WeightedMean, _) => total.weighted_mean(),
     };
     Ok((total, Some(value.map_err(explain)?)))
 }

@@ -107,6 +107,13 @@ impl Npy {
                 values.extend(bytes.as_chunks().0.iter().map(|&b| i64::from(i32::from_le_bytes(b))))
             }
             Dtype::I64 => values.extend(bytes.as_chunks().0.iter().map(|&b| i64::from_le_bytes(b))),
+            Dtype::U64 => {
+                for &label in bytes.as_chunks().0 {
+                    let label = u64::from_le_bytes(label);
+                    let beyond = |_| format!("{}: has the label {label}, beyond any class", self.name);
+                    values.push(i64::try_from(label).map_err(beyond)?);
+                }
+            }
             Dtype::F32 | Dtype::F64 => return Err(format!("{}: has no integers", self.name)),
         }
         if values.len() == self.count { Ok(values) } else { Err(format!("{}: was cut short", self.name)) }
@@ -149,11 +156,18 @@ pub fn reserved<T>(count: usize) -> Result<Vec<T>, String> {
     Ok(values)
 }
 
+/// Writes an array of 0 and 1 in format 1.0.
+pub fn write_flags(out: &mut dyn Write, shape: &[usize], values: &[bool]) -> io::Result<()> {
+    out.write_all(MAGIC)?;
+    out.write_all(&header::bytes("|u1", shape))?;
+    values.iter().try_for_each(|&value| out.write_all(&[value.into()]))
+}
+
 /// Writes an array in format 1.0.
 pub fn write<F: Float>(out: &mut dyn Write, shape: &[usize], values: &[F]) -> io::Result<()> {
     let size = F::BITS as usize / 8;
     out.write_all(MAGIC)?;
-    out.write_all(&header::bytes(size, shape))?;
+    out.write_all(&header::bytes(&format!("<f{size}"), shape))?;
     let mut bytes = Vec::with_capacity(CHUNK);
     for values in values.chunks(CHUNK / size) {
         bytes.clear();

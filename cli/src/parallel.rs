@@ -2,17 +2,24 @@
 
 use std::thread;
 
-use fused_loss::{Batch, Elementwise, Error, Float, Level, Loss, Rowwise, Targets, Total};
+use fused_loss::{
+    Batch, Elementwise, Error, Float, Level, RowLoss, RowLosses, RowTargets, Rows, Rowwise, TakesLogits,
+    Targets, Total, WeighsClasses,
+};
 
-use crate::losses::explain;
+use crate::losses::{Chosen, explain};
 
 /// The slices of a batch, or of a thread's part of it.
 pub struct Part<'a, F> {
     pub pred: &'a [F],
     pub target: Target<'a, F>,
     pub weights: Option<&'a [F]>,
+    pub class_weights: Option<&'a [F]>,
     pub grad: Option<&'a mut [F]>,
     pub each: Option<&'a mut [F]>,
+    /// Of each row.
+    pub log_sums: Option<&'a mut [F]>,
+    pub hits: Option<&'a mut [bool]>,
     /// What the gradient of the sum is multiplied by.
     pub factor: F,
 }
@@ -27,23 +34,47 @@ pub enum Target<'a, F> {
 }
 
 impl<'a, F: Float> Target<'a, F> {
+    /// How many losses there are.
+    pub fn losses(self) -> usize {
+        match self {
+            Target::Labels(_, labels) => labels.len(),
+            Target::Elements(target) | Target::Rows(_, target) => target.len() / self.classes(),
+        }
+    }
+
+    /// A number for each prediction, where that is what there is.
+    pub fn numbers(self) -> &'a [F] {
+        match self {
+            Target::Labels(..) => &[],
+            Target::Elements(target) | Target::Rows(_, target) => target,
+        }
+    }
+
     /// How many predictions belong to a loss.
-    fn classes(self) -> usize {
+    pub fn classes(self) -> usize {
         match self {
             Target::Elements(_) => 1,
             Target::Rows(classes, _) | Target::Labels(classes, _) => classes,
         }
     }
 
+    /// Rows with these targets.
+    pub fn of<L: RowLoss<F>>(self, rows: Rows<'a, L, F>) -> Batch<'a, L, F, RowTargets<'a, F>> {
+        match self {
+            Target::Elements(target) | Target::Rows(_, target) => rows.targets(target),
+            Target::Labels(_, labels) => rows.labels(labels),
+        }
+    }
+
     /// How many losses may be given to a thread, or a multiple of it.
-    fn block(self) -> usize {
+    pub fn block(self) -> usize {
         match self {
             Target::Elements(_) => Total::<F>::BLOCK,
             Target::Rows(..) | Target::Labels(..) => Total::<F>::ROWS,
         }
     }
 
-    fn split_at(self, losses: usize) -> (Self, Self) {
+    pub fn split_at(self, losses: usize) -> (Self, Self) {
         match self {
             Target::Elements(target) => {
                 let (first, rest) = target.split_at(losses);
@@ -63,7 +94,7 @@ impl<'a, F: Float> Target<'a, F> {
 
 impl<F: Float> Share for Part<'_, F> {
     fn len(&self) -> usize {
-        self.pred.len() / self.target.classes()
+        self.target.losses()
     }
 
     fn split_off(&mut self, count: usize) -> Self {
@@ -74,39 +105,85 @@ impl<F: Float> Share for Part<'_, F> {
             pred: self.pred.split_off(..elements).unwrap_or_default(),
             target,
             weights: self.weights.as_mut().and_then(|weights| weights.split_off(..count)),
+            class_weights: self.class_weights,
             grad: self.grad.as_mut().and_then(|grad| grad.split_off_mut(..elements)),
             each: self.each.as_mut().and_then(|each| each.split_off_mut(..count)),
+            log_sums: self.log_sums.as_mut().and_then(|log_sums| log_sums.split_off_mut(..count)),
+            hits: self.hits.as_mut().and_then(|hits| hits.split_off_mut(..count)),
             factor: self.factor,
         }
     }
 }
 
 impl<'a, F: Float> Part<'a, F> {
+    /// Nothing but predictions and targets.
+    pub fn of(pred: &'a [F], target: Target<'a, F>) -> Self {
+        let (weights, class_weights, grad, each, log_sums, hits) = Default::default();
+        Part { pred, target, weights, class_weights, grad, each, log_sums, hits, factor: F::ONE }
+    }
+
     /// What it reads.
-    fn inputs(&self) -> Part<'a, F> {
-        Part { grad: None, each: None, ..*self }
+    pub fn inputs(&self) -> Part<'a, F> {
+        let Part { pred, target, weights, class_weights, .. } = *self;
+        Part { weights, class_weights, ..Part::of(pred, target) }
     }
 
-    fn run<L: Loss<F>>(self, loss: L, level: Level) -> Result<Total<F>, Error<F>> {
-        let pred = self.pred;
-        match self.target {
-            Target::Elements(target) => self.set(loss.batch(pred, target)).level(level).total(),
-            Target::Rows(classes, target) => {
-                self.set(loss.rows(pred, classes).targets(target)).level(level).total()
+    fn run(self, loss: Chosen<F>, level: Level) -> Result<Total<F>, Error<F>> {
+        let Part { pred, target, .. } = self;
+        match (loss, target) {
+            (Chosen::Elements(loss), Target::Elements(target)) => {
+                self.set(loss.batch(pred, target)).level(level).total()
             }
-            Target::Labels(classes, labels) => {
-                self.set(loss.rows(pred, classes).labels(labels)).level(level).total()
+            (Chosen::Elements(loss), _) => {
+                self.set(target.of(loss.rows(pred, target.classes()))).level(level).total()
+            }
+            (Chosen::Rows(loss), _) => {
+                self.set_rows(target.of(loss.rows(pred, target.classes()))).level(level).total()
             }
         }
     }
 
-    fn check<L: Loss<F>>(self, loss: L) -> Result<(), Error<F>> {
-        let pred = self.pred;
-        match self.target {
-            Target::Elements(target) => self.set(loss.batch(pred, target)).check(),
-            Target::Rows(classes, target) => self.set(loss.rows(pred, classes).targets(target)).check(),
-            Target::Labels(classes, labels) => self.set(loss.rows(pred, classes).labels(labels)).check(),
+    fn check(self, loss: Chosen<F>) -> Result<(), Error<F>> {
+        let Part { pred, target, .. } = self;
+        match (loss, target) {
+            (Chosen::Elements(loss), Target::Elements(target)) => self.set(loss.batch(pred, target)).check(),
+            (Chosen::Elements(loss), _) => self.set(target.of(loss.rows(pred, target.classes()))).check(),
+            (Chosen::Rows(loss), _) => self.set_rows(target.of(loss.rows(pred, target.classes()))).check(),
         }
+    }
+
+    /// What the mean of rows divides by, and how many take part. Of elements, none: their number says it.
+    pub fn divisor(self, loss: Chosen<F>) -> Result<Option<Total<F>>, Error<F>> {
+        let Part { pred, target, .. } = self;
+        match (loss, target) {
+            (_, Target::Elements(_)) => Ok(None),
+            (Chosen::Elements(loss), _) => {
+                self.set(target.of(loss.rows(pred, target.classes()))).divisor().map(Some)
+            }
+            (Chosen::Rows(loss), _) => {
+                self.set_rows(target.of(loss.rows(pred, target.classes()))).divisor().map(Some)
+            }
+        }
+    }
+
+    /// The rows with their options.
+    fn set_rows<L>(
+        mut self,
+        mut batch: Batch<'a, L, F, RowTargets<'a, F>>,
+    ) -> Batch<'a, L, F, RowTargets<'a, F>>
+    where
+        L: WeighsClasses<F> + TakesLogits<F>,
+    {
+        if let Some(weights) = self.class_weights {
+            batch = batch.class_weights(weights);
+        }
+        if let Some(log_sums) = self.log_sums.take() {
+            batch = batch.log_sum_exp(log_sums);
+        }
+        if let Some(hits) = self.hits.take() {
+            batch = batch.hits(hits);
+        }
+        self.set(batch)
     }
 
     /// The batch with its options.
@@ -126,11 +203,12 @@ impl<'a, F: Float> Part<'a, F> {
 }
 
 /// The total of all losses.
-pub fn total<F, L>(loss: L, batch: Part<'_, F>, level: Level, threads: usize) -> Result<Total<F>, String>
-where
-    F: Float,
-    L: Loss<F> + Send + Sync,
-{
+pub fn total<F: Float>(
+    loss: Chosen<F>,
+    batch: Part<'_, F>,
+    level: Level,
+    threads: usize,
+) -> Result<Total<F>, String> {
     let inputs = batch.inputs();
     let work = |part: Part<'_, F>, _| part.run(loss, level).map_err(explain);
     let total = spread(batch, inputs.target.block(), threads, work, |mut one, other| {

@@ -4,14 +4,12 @@ mod common;
 
 use std::fs;
 
-use common::{Room, bytes_f32, npy, npy_of};
+use common::{BadCall, Room, bytes_f32, check_refused, npy, npy_of};
 use fused_loss::Level;
 
-/// Name, arguments, and what stderr says. `P` stands for `--pred p.npy --target p.npy`.
-type Row = (&'static str, &'static str, &'static str);
-
+/// `P` stands for `--pred p.npy --target p.npy`.
 #[rustfmt::skip]
-const FILES: &[Row] = &[
+const FILES: &[BadCall] = &[
     ("missing", "eval mse --pred no.npy --target p.npy", "fused-loss: no.npy: No such file"),
     ("missing target", "eval mse --pred p.npy --target no.npy", "fused-loss: no.npy: No such file"),
     ("missing weights", "eval mse P --weights no.npy", "fused-loss: no.npy: No such file"),
@@ -65,7 +63,7 @@ const FILES: &[Row] = &[
 ];
 
 #[rustfmt::skip]
-const VALUES: &[Row] = &[
+const VALUES: &[BadCall] = &[
     ("mean of nothing", "eval mse --pred none.npy --target none.npy", "fused-loss: mean of nothing"),
     ("batch mean of nothing", "eval mse --pred none.npy --target none.npy --reduction batch-mean", "fused-loss: mean of nothing"),
     ("weights of sum 0", "eval mse P --weights zero.npy --reduction weighted-mean", "fused-loss: mean of nothing"),
@@ -104,7 +102,7 @@ const VALUES: &[Row] = &[
 ];
 
 #[rustfmt::skip]
-const USAGE: &[Row] = &[
+const USAGE: &[BadCall] = &[
     ("nothing", "", "Usage: fused-loss <COMMAND>"),
     ("unknown command", "evil", "unrecognized subcommand 'evil'"),
     ("no loss", "eval P", "<LOSS>"),
@@ -138,7 +136,7 @@ const USAGE: &[Row] = &[
 ];
 
 #[rustfmt::skip]
-const OUTPUTS: &[Row] = &[
+const OUTPUTS: &[BadCall] = &[
     ("to a folder", "eval mse P --grad folder", "fused-loss: folder: is a folder"),
     ("each to a folder", "eval mse P --grad old.npy --each folder", "fused-loss: folder: is a folder"),
     ("to a new folder", "eval mse P --grad new/", "fused-loss: new/: is not the name of a file"),
@@ -244,25 +242,8 @@ fn room() -> Room {
     room
 }
 
-fn check(rows: &[Row]) {
-    let room = room();
-    let before = room.everything();
-    for &(name, args, expected) in rows {
-        let output = room.run(&args.replace('P', "--pred p.npy --target p.npy"));
-        let errors = String::from_utf8(output.stderr).unwrap();
-        assert!(errors.contains(expected), "{name}: {errors}");
-        assert_eq!(output.status.code(), Some(2), "{name}: {errors}");
-        assert!(output.stdout.is_empty(), "{name}");
-        assert!(!errors.contains("panicked"), "{name}: {errors}");
-        let own = errors.starts_with("fused-loss: ");
-        assert!(if own {
-            errors.lines().count() == 1
-        } else {
-            errors.contains("Usage:") || errors.contains("--help")
-        });
-        assert!(room.everything() == before, "{name} has changed files");
-        assert_eq!(fs::read_dir(room.path().join("folder")).unwrap().count(), 0, "{name}");
-    }
+fn check(calls: &[BadCall]) {
+    check_refused(&room(), calls, ('P', "--pred p.npy --target p.npy"));
 }
 
 #[cfg(target_os = "linux")] // for what the system calls its errors and devices

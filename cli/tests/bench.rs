@@ -3,13 +3,12 @@
 mod common;
 
 use common::Room;
-use fused_loss::{AnyLoss, Level};
-use serde_json::Value;
+use fused_loss::{AnyLoss, AnyRowLoss, Level};
+use serde_json::{Value, json};
 
-const KEYS: [&str; 12] = [
+const KEYS: [&str; 11] = [
     "dtype",
     "gb_per_s",
-    "len",
     "level",
     "loss",
     "mode",
@@ -26,13 +25,17 @@ fn rows(args: &str) -> Vec<Value> {
     let text = Room::new().text(&format!("bench {args} --json"));
     let rows: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     for row in &rows {
-        let keys: Vec<_> = row.as_object().unwrap().keys().collect();
-        assert_eq!(keys, KEYS);
+        let of_rows = row.get("rows").is_some();
+        let sizes = if of_rows { &["classes", "rows"][..] } else { &["len"] };
+        let mut keys: Vec<_> = KEYS.iter().chain(sizes).collect();
+        keys.sort();
+        assert!(row.as_object().unwrap().keys().eq(keys), "{row}");
         let number = |key: &str| row[key].as_f64().unwrap();
         for key in ["ns_per_element", "gb_per_s", "stream_gb_per_s", "of_stream"] {
             assert!(number(key) > 0.0 && number(key).is_finite(), "{row}");
         }
-        let arrays = if row["mode"] == "value" { 2.0 } else { 3.0 };
+        // Each input and each output once, but for labels.
+        let arrays = if row["mode"] == "value" { 2.0 } else { 3.0 } - if of_rows { 1.0 } else { 0.0 };
         let bytes = arrays * if row["dtype"] == "f32" { 4.0 } else { 8.0 };
         let near = |one: f64, other: f64| (one / other - 1.0).abs() < 1e-9;
         assert!(near(number("gb_per_s"), bytes / number("ns_per_element")), "{row}");
@@ -87,6 +90,29 @@ fn every_mode_dtype_and_level() {
 }
 
 #[test]
+fn rows_of_classes() {
+    let of_rows = AnyRowLoss::<f64>::list().map(|loss| loss.name);
+    let names: Vec<_> = ["categorical-cross-entropy"].into_iter().chain(of_rows).collect();
+    for args in
+        ["", "--mode value --dtype f64", "--mode inplace --level scalar", "--level reference", "--threads 2"]
+    {
+        let found = rows(&format!("--rows 70 --classes 33 {args}"));
+        let losses: Vec<_> = found.iter().map(|row| row["loss"].as_str().unwrap()).collect();
+        assert_eq!(losses, names, "{args}");
+        assert!(found.iter().all(|row| (&row["rows"], &row["classes"]) == (&json!(70), &json!(33))));
+    }
+    let found = row("softmax-cross-entropy --mode value");
+    assert_eq!((&found["rows"], &found["classes"]), (&json!(1_024), &json!(1_000)));
+    let found = rows("mse nll categorical-cross-entropy --mode value");
+    let sizes: Vec<_> = found.iter().map(|row| (&row["len"], &row["rows"])).collect();
+    assert_eq!(
+        sizes,
+        [(&json!(16_384), &json!(null)), (&json!(null), &json!(1_024)), (&json!(16_384), &json!(null))]
+    );
+    assert_eq!(row("nll --rows 5 --mode inplace")["classes"], 1_000);
+}
+
+#[test]
 fn in_place_every_loss_keeps_its_domain() {
     assert_eq!(rows("--mode inplace --len 100").len(), names().len());
 }
@@ -136,6 +162,9 @@ fn people_get_a_table() {
         // Every column ends where its name does.
         assert_eq!(of(name).len(), of("loss  ").len(), "{text}");
     }
+    let text = Room::new().text("bench mae nll --mode value");
+    assert!(text.contains("16384 elements of f32, 64 KiB an array"), "{text}");
+    assert!(text.contains("1024 rows of 1000 classes of f32, 3.9 MiB an array"), "{text}");
 }
 
 #[test]
@@ -153,6 +182,18 @@ fn what_cannot_be_measured_is_an_error() {
         ("--mode sideways", "--mode"),
         ("--dtype f16", "--dtype"),
         ("--sum exact", "--sum"),
+        ("mse --rows 3", "the loss mse has no --rows and --classes; it takes --len"),
+        ("nll mse --classes 3", "the loss mse has no --rows and --classes; it takes --len"),
+        (
+            "softmax-cross-entropy --len 100",
+            "the loss softmax-cross-entropy has no --len; it takes --rows and --classes",
+        ),
+        ("nll --rows 3 --len 100", "cannot be used with"),
+        ("nll --rows 0", "--rows"),
+        ("nll --classes -1", "-1"),
+        ("nll --rows 4294967296 --classes 4294967296", "no memory"),
+        ("nll --sum plain", "--sum plain is for losses of elements, and the loss nll has rows"),
+        ("--rows 3 --sum plain", "--sum plain is for losses of elements"),
     ];
     let room = Room::new();
     for (args, says) in cases.map(|(args, says)| (args.to_string(), says)).into_iter().chain(level) {

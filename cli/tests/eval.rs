@@ -230,7 +230,7 @@ fn outputs_keep_links_and_permissions() {
 fn help_lists_every_loss_and_option() {
     let room = Room::new();
     let help = room.text("eval --help");
-    for loss in fused_loss::AnyLoss::<f32>::list() {
+    for loss in fused_loss::AnyLoss::<f32>::list().chain(fused_loss::AnyRowLoss::<f32>::list()) {
         assert!(help.contains(loss.name) && help.contains(loss.formula), "{}", loss.name);
         for parameter in loss.parameters {
             let option = format!("\n      --{}", parameter.name.replace('_', "-"));
@@ -238,5 +238,8 @@ fn help_lists_every_loss_and_option() {
         }
     }
     assert!(help.contains("--half"));
+    for file in ["--class-weights W.npy", "--lse L.npy", "--hits H.npy"] {
+        assert!(help.matches(file).count() >= 2, "{file}");
+    }
     assert!(room.text("--version").starts_with("fused-loss "));
 }

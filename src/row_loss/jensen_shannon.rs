@@ -1,3 +1,4 @@
+use super::softmax_kl::TARGETS;
 use super::*;
 use crate::lanes::{Lanes, Mask};
 use crate::math::{exp, ln};
@@ -31,11 +32,10 @@ pub struct JensenShannon<F> {
     pub temperature: F,
 }
 
-impl<F: Float> Default for JensenShannon<F> {
-    fn default() -> Self {
-        JensenShannon { targets: TargetKind::Probabilities, beta: F::HALF, temperature: F::ONE }
-    }
-}
+const BETA: Parameter = Parameter::new("beta", 0.5, Values::Inside, "the targets' part of the mixture");
+
+named!(JensenShannon<F> = "jensen-shannon" of rows: "beta KL(y, m) + (1 - beta) KL(q, m), m = beta y + (1 - beta) q",
+    targets: TARGETS, beta: BETA, temperature: TEMPERATURE);
 
 impl<F: Float> JensenShannon<F> {
     fn terms(self) -> Terms<F> {
@@ -47,6 +47,10 @@ impl<F: Float> RowLoss<F> for JensenShannon<F> {
     fn check(self) -> Result<(), Error<F>> {
         BETA.check(self.beta)?;
         TEMPERATURE.check(self.temperature)
+    }
+
+    fn takes_logits(self) -> bool {
+        true
     }
 
     fn bad(self, _: F, target: F, index: usize) -> Option<Error<F>> {
@@ -110,5 +114,3 @@ impl<F: Float> Loss<F> for Terms<F> {
         if self.log_target { Domain::All } else { Domain::NOT_NEGATIVE }
     }
 }
-
-const BETA: Parameter = Parameter::new("beta", 0.5, Values::Inside, "the targets' part of the mixture");

@@ -24,11 +24,7 @@ pub struct NegativeLogLikelihood {
     pub ignore_index: Option<i64>,
 }
 
-impl Default for NegativeLogLikelihood {
-    fn default() -> Self {
-        NegativeLogLikelihood { ignore_index: Some(IGNORE_INDEX.default as i64) }
-    }
-}
+named!(NegativeLogLikelihood = "nll" of rows: "-x_k, or -sum y x", ignore_index: IGNORE_INDEX);
 
 impl<F: Float> RowLoss<F> for NegativeLogLikelihood {
     fn check(self) -> Result<(), Error<F>> {
@@ -37,6 +33,10 @@ impl<F: Float> RowLoss<F> for NegativeLogLikelihood {
 
     fn ignore_index(self) -> Option<i64> {
         self.ignore_index
+    }
+
+    fn weighs_classes(self) -> bool {
+        true
     }
 
     fn bad(self, _: F, target: F, index: usize) -> Option<Error<F>> {

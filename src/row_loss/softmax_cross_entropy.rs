@@ -77,10 +77,36 @@ impl<F: Float> Default for SoftmaxCrossEntropy<F> {
 
 const LABEL_SMOOTHING: Parameter =
     Parameter::new("label_smoothing", 0.0, Values::Fraction, "what of a target is spread over all classes");
+const OVER_OTHERS: Parameter =
+    Parameter::flag("smoothing_over_others", "what is spread goes to the other classes alone");
 const Z_LOSS: Parameter =
     Parameter::new("z_loss", 0.0, Values::NotNegative, "factor of the squared log-sum-exp");
 const SOFT_CAP: Parameter =
-    Parameter::new("soft_cap", 0.0, Values::Moderate, "logits are c tanh(z / c) first");
+    Parameter::new("soft_cap", f64::NAN, Values::Moderate, "logits are c tanh(z / c) first");
+
+impl<F: Float> Named<F> for SoftmaxCrossEntropy<F> {
+    const NAME: &'static str = "softmax-cross-entropy";
+    const FORMULA: &'static str = "lse(x) - x_k, or sum y (lse(x) - x)";
+    const ROWS: bool = true;
+    const PARAMETERS: &'static [Parameter] =
+        &[IGNORE_INDEX, LABEL_SMOOTHING, OVER_OTHERS, Z_LOSS, SOFT_CAP, TEMPERATURE];
+
+    fn with(parameter: impl Fn(&Parameter) -> F) -> Self {
+        let (amount, cap) = (parameter(&LABEL_SMOOTHING), parameter(&SOFT_CAP));
+        let over_others = parameter(&OVER_OTHERS) != F::ZERO;
+        SoftmaxCrossEntropy {
+            ignore_index: Setting::setting(parameter(&IGNORE_INDEX).to_f64()),
+            smoothing: if over_others {
+                Smoothing::OtherClasses(amount)
+            } else {
+                Smoothing::AllClasses(amount)
+            },
+            z_loss: parameter(&Z_LOSS),
+            soft_cap: (!cap.nan()).then_some(cap),
+            temperature: parameter(&TEMPERATURE),
+        }
+    }
+}
 
 impl<F: Float> SoftmaxCrossEntropy<F> {
     pub(crate) fn over_softmax(self, classes: usize) -> OverSoftmax<F, MinusLog> {
@@ -113,6 +139,14 @@ impl<F: Float> RowLoss<F> for SoftmaxCrossEntropy<F> {
 
     fn ignore_index(self) -> Option<i64> {
         self.ignore_index
+    }
+
+    fn weighs_classes(self) -> bool {
+        true
+    }
+
+    fn takes_logits(self) -> bool {
+        true
     }
 
     fn bad(self, _: F, target: F, index: usize) -> Option<Error<F>> {

@@ -46,11 +46,26 @@ pub enum TargetKind {
     Logits,
 }
 
-impl<F: Float> Default for SoftmaxKl<F> {
-    fn default() -> Self {
-        SoftmaxKl { targets: TargetKind::Probabilities, temperature: F::ONE }
+/// [`TargetKind`]'s own order.
+pub const TARGETS: Parameter = Parameter::new(
+    "targets",
+    0.0,
+    Values::Choice(&["probabilities", "log-probabilities", "logits"]),
+    "what target rows are",
+);
+
+impl Setting for TargetKind {
+    fn setting(value: f64) -> TargetKind {
+        match value {
+            1.0 => TargetKind::LogProbabilities,
+            2.0 => TargetKind::Logits,
+            _ => TargetKind::Probabilities,
+        }
     }
 }
+
+named!(SoftmaxKl<F> = "softmax-kl" of rows: "sum y (ln y - ln q), q = softmax(x / T)",
+    targets: TARGETS, temperature: TEMPERATURE);
 
 impl<F: Float> SoftmaxKl<F> {
     fn divergence(self) -> KlDivergence {
@@ -61,6 +76,10 @@ impl<F: Float> SoftmaxKl<F> {
 impl<F: Float> RowLoss<F> for SoftmaxKl<F> {
     fn check(self) -> Result<(), Error<F>> {
         TEMPERATURE.check(self.temperature)
+    }
+
+    fn takes_logits(self) -> bool {
+        true
     }
 
     fn bad(self, _: F, target: F, index: usize) -> Option<Error<F>> {

@@ -83,6 +83,7 @@ fn median(mut samples: Vec<f64>) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Size;
     use super::*;
 
     #[test]
@@ -93,7 +94,7 @@ mod tests {
 
     #[test]
     fn every_call_in_place_finds_the_predictions() {
-        let mut arrays = Arrays::<f32>::new(8, Mode::InPlace).unwrap();
+        let mut arrays = Arrays::<f32>::new(Size::Elements { len: 8 }, Mode::InPlace).unwrap();
         let fresh = |slices: Slices<'_, f32>| {
             let found = slices.out.iter().all(|&p| p == 1.0);
             slices.out.fill(2.0);

@@ -2,32 +2,49 @@
 
 use std::f64::consts::TAU;
 
-use fused_loss::{AnyLoss, Domain, Float, Loss};
+use fused_loss::{Domain, Float, Loss};
 
-use super::Mode;
 use super::slices::Slices;
+use super::{Mode, Size};
+use crate::losses::Chosen;
+use crate::parallel::Target;
 
 /// Predictions, targets and room for a gradient. Each begins a cache line, as the arrays of PyTorch do.
 pub struct Arrays<F> {
     mode: Mode,
+    size: Size,
     pred: Lines<F>,
+    /// Empty for rows, which have labels.
     target: Lines<F>,
+    labels: Vec<i64>,
     /// The gradient; in place, the predictions as they were.
     other: Lines<F>,
 }
 
 impl<F: Float> Arrays<F> {
-    pub fn new(count: usize, mode: Mode) -> Result<Self, String> {
+    pub fn new(size: Size, mode: Mode) -> Result<Self, String> {
+        let count = size.elements();
         let other = if mode == Mode::Value { 0 } else { count };
-        let (pred, target, other) = (Lines::new(count)?, Lines::new(count)?, Lines::new(other)?);
-        Ok(Arrays { mode, pred, target, other })
+        let (targets, labels) = match size {
+            Size::Elements { len } => (len, 0),
+            Size::Rows { rows, .. } => (0, rows),
+        };
+        let (pred, target, other) = (Lines::new(count)?, Lines::new(targets)?, Lines::new(other)?);
+        Ok(Arrays { mode, size, pred, target, labels: vec![0; labels], other })
     }
 
     /// Writes data that fits a loss.
-    pub fn fill(&mut self, name: &str, loss: AnyLoss<F>) {
+    pub fn fill(&mut self, name: &str, loss: Chosen<F>) {
         let mut random = Random { state: 1, spare: None };
-        self.pred.get_mut().fill_with(|| F::from_f64(pred(name, loss.pred_domain(), &mut random)));
-        self.target.get_mut().fill_with(|| F::from_f64(target(name, loss.target_domain(), &mut random)));
+        let (pred_domain, target_domain) = match loss {
+            Chosen::Elements(loss) => (loss.pred_domain(), loss.target_domain()),
+            Chosen::Rows(_) => (Domain::All, Domain::All),
+        };
+        self.pred.get_mut().fill_with(|| F::from_f64(pred(name, pred_domain, &mut random)));
+        self.target.get_mut().fill_with(|| F::from_f64(target(name, target_domain, &mut random)));
+        if let Size::Rows { classes, .. } = self.size {
+            self.labels.fill_with(|| (random.uniform() * classes as f64) as i64);
+        }
         if self.mode == Mode::InPlace {
             self.other.get_mut().copy_from_slice(self.pred.get());
         }
@@ -38,13 +55,13 @@ impl<F: Float> Arrays<F> {
     }
 
     /// The predictions, once no call has written over them or after [`restore`](Self::restore), and the targets.
-    pub fn inputs(&self) -> (&[F], &[F]) {
-        (self.pred.get(), self.target.get())
+    pub fn inputs(&self) -> (&[F], Target<'_, F>) {
+        (self.pred.get(), targets(self.size, &self.target, &self.labels))
     }
 
     /// What a call works on.
     pub fn slices(&mut self) -> Slices<'_, F> {
-        let target = self.target.get();
+        let target = targets(self.size, &self.target, &self.labels);
         match self.mode {
             Mode::Value => Slices { pred: self.pred.get(), target, out: &mut [] },
             Mode::Grad => Slices { pred: self.pred.get(), target, out: self.other.get_mut() },
@@ -57,6 +74,13 @@ impl<F: Float> Arrays<F> {
         if self.mode == Mode::InPlace {
             self.pred.get_mut().copy_from_slice(self.other.get());
         }
+    }
+}
+
+fn targets<'a, F: Float>(size: Size, target: &'a Lines<F>, labels: &'a [i64]) -> Target<'a, F> {
+    match size {
+        Size::Elements { .. } => Target::Elements(target.get()),
+        Size::Rows { classes, .. } => Target::Labels(classes, labels),
     }
 }
 
@@ -93,7 +117,7 @@ impl<F: Float> Lines<F> {
 fn pred<F: Float>(name: &str, domain: Domain<F>, random: &mut Random) -> f64 {
     let logit = 3.0 * random.normal();
     match (name, domain) {
-        ("kl-divergence" | "generalized-kl", Domain::All) => -(-logit).exp().ln_1p(), // the logarithm of a probability
+        ("kl-divergence" | "generalized-kl" | "nll", Domain::All) => -(-logit).exp().ln_1p(), // the logarithm of a probability
         (_, domain) => inside(domain, 1.0 / (1.0 + (-logit).exp()), logit),
     }
 }
@@ -154,24 +178,36 @@ impl Random {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use fused_loss::AnyLoss;
 
     #[test]
     fn data_fits_every_loss_and_begins_a_line() {
         for entry in AnyLoss::<f32>::list() {
             for mode in [Mode::Value, Mode::Grad, Mode::InPlace] {
                 let loss = AnyLoss::<f32>::named(entry.name, |_| None).unwrap();
-                let mut arrays = Arrays::new(1_000, mode).unwrap();
-                arrays.fill(entry.name, loss);
-                let (pred, target) = arrays.inputs();
+                let mut arrays = Arrays::new(Size::Elements { len: 1_000 }, mode).unwrap();
+                arrays.fill(entry.name, Chosen::Elements(loss));
+                let (pred, Target::Elements(target)) = arrays.inputs() else { unreachable!() };
                 assert!(pred.iter().all(|&p| p.is_finite() && loss.pred_domain().holds(p)), "{}", entry.name);
                 assert!(target.iter().all(|&y| y.is_finite() && loss.target_domain().holds(y)));
                 assert!(target.iter().any(|&y| y != target[0]));
                 let Slices { pred, target, out } = arrays.slices();
-                for slice in [pred, target, out] {
+                for slice in [pred, target.numbers(), out] {
                     assert!(slice.is_empty() || slice.as_ptr().addr() % 64 == 0);
                 }
             }
         }
+    }
+
+    #[test]
+    fn rows_have_labels_of_every_class() {
+        let size = Size::Rows { rows: 1_000, classes: 7 };
+        let mut arrays = Arrays::<f32>::new(size, Mode::Grad).unwrap();
+        arrays.fill("nll", Chosen::named("nll", |_| None).unwrap());
+        let (pred, Target::Labels(7, labels)) = arrays.inputs() else { unreachable!() };
+        assert!(pred.len() == 7_000 && pred.iter().all(|&p| p.is_finite() && p < 0.0));
+        assert!(labels.len() == 1_000 && labels.iter().all(|label| (0..7).contains(label)));
+        assert!((0..7).all(|class| labels.contains(&class)));
     }
 
     #[test]

@@ -1,15 +1,18 @@
 //! What is measured: a loss as callers of the crate run it, or the plain loop.
 
-use fused_loss::{AnyLoss, Batch, Elementwise, Level, Loss, Total};
+use fused_loss::{
+    AnyLoss, AnyRowLoss, Batch, Elements, Elementwise, Float, Level, Loss, RowLoss, RowLosses, RowTargets,
+    Rows, Rowwise, Targets, Total,
+};
 
 use super::data::Arrays;
 use super::exact::ExactSum;
 use super::plain::Plain;
 use super::reference::{self, Libm};
 use super::slices::Slices;
-use super::{REFERENCE, Sum};
-use crate::losses::explain;
-use crate::parallel::spread;
+use super::{REFERENCE, Size, Sum, row_reference};
+use crate::losses::{Chosen, explain};
+use crate::parallel::{self, Part, Share, Target, spread};
 
 #[derive(Clone, Copy, PartialEq)]
 pub enum Engine {
@@ -29,59 +32,101 @@ impl Engine {
 
 pub struct Kernel<F: Libm> {
     pub name: &'static str,
-    pub loss: AnyLoss<F>,
+    pub loss: Chosen<F>,
+    pub size: Size,
     pub engine: Engine,
     pub sum: Sum,
     pub threads: usize,
-    pub count: usize,
+}
+
+#[derive(Clone, Copy)]
+enum End {
+    Sum,
+    Mean,
 }
 
 impl<F: Libm> Kernel<F> {
     /// What it lacks to run, if anything.
     pub fn missing(&self) -> Option<String> {
-        let nothing = Slices { pred: &[], target: &[], out: &mut [] };
-        let found =
-            self.engine != Engine::Reference || reference::pass(self.loss, nothing, F::ONE, |_| ()).is_some();
-        (!found).then(|| format!("the loss {} has no reference", self.name))
+        let target = match self.size {
+            Size::Elements { .. } => Target::Elements(&[]),
+            Size::Rows { classes, .. } => Target::Labels(classes, &[]),
+        };
+        let nothing = Slices { pred: &[], target, out: &mut [] };
+        let name = self.name;
+        match (self.engine, self.size, self.sum) {
+            (Engine::Reference, ..) if self.reference(nothing, F::ONE, |_| ()).is_none() => {
+                Some(format!("the loss {name} has no reference"))
+            }
+            (Engine::Level(_), Size::Rows { .. }, Sum::Plain) => {
+                Some(format!("--sum plain is for losses of elements, and the loss {name} has rows"))
+            }
+            _ => None,
+        }
     }
 
     /// One call: the mean, and the gradient of the mean where there is room for it.
     pub fn call(&self, slices: Slices<'_, F>) -> Result<F, String> {
-        match (self.engine, self.sum) {
-            (Engine::Level(level), Sum::Compensated) => self.mean(self.loss, slices, level),
-            (Engine::Level(level), Sum::Plain) => self.mean(Plain(self.loss), slices, level),
-            (Engine::Reference, _) => Ok(self.plain_sum(slices)? / F::from_count(self.count as u64)),
+        match self.engine {
+            Engine::Level(level) => self.run(slices, level, End::Mean),
+            Engine::Reference => Ok(self.plain_sum(slices)? / self.count()),
         }
     }
 
-    fn mean<L: Loss<F> + Sync>(&self, loss: L, slices: Slices<'_, F>, level: Level) -> Result<F, String> {
-        if self.threads == 1 {
-            return batch(loss, slices).level(level).mean().map_err(explain);
-        }
-        self.total(loss, slices, level)?.mean().map_err(explain)
-    }
-
-    fn total<L>(&self, loss: L, slices: Slices<'_, F>, level: Level) -> Result<Total<F>, String>
-    where
-        L: Loss<F> + Sync,
-    {
-        let factor = F::ONE / F::from_count(self.count as u64);
-        let part =
-            |part: Slices<'_, F>, _| batch(loss, part).scale(factor).level(level).total().map_err(explain);
-        spread(slices, Total::<F>::BLOCK, self.threads, part, |mut one, other| {
-            one.merge(&other);
-            one
+    /// How many losses there are.
+    fn count(&self) -> F {
+        F::from_count(match self.size {
+            Size::Elements { len } => len as u64,
+            Size::Rows { rows, .. } => rows as u64,
         })
     }
 
+    fn run(&self, slices: Slices<'_, F>, level: Level, end: End) -> Result<F, String> {
+        match (self.loss, self.size, self.sum) {
+            (Chosen::Rows(loss), ..) => self.end(loss, slices, level, end),
+            (Chosen::Elements(loss), Size::Rows { .. }, _) => self.end(OfRows(loss), slices, level, end),
+            (Chosen::Elements(loss), _, Sum::Compensated) => self.end(OfElements(loss), slices, level, end),
+            (Chosen::Elements(loss), _, Sum::Plain) => self.end(OfElements(Plain(loss)), slices, level, end),
+        }
+    }
+
+    fn end<C: Calls<F>>(&self, calls: C, slices: Slices<'_, F>, level: Level, end: End) -> Result<F, String> {
+        if self.threads == 1 {
+            let batch = calls.batch(slices).level(level);
+            let value = match end {
+                End::Sum => batch.sum(),
+                End::Mean => batch.mean(),
+            };
+            return value.map_err(explain);
+        }
+        let (factor, block) = (F::ONE / self.count(), slices.target.block());
+        let part =
+            |part: Slices<'_, F>, _| calls.batch(part).scale(factor).level(level).total().map_err(explain);
+        let total: Total<F> = spread(slices, block, self.threads, part, |mut one, other| {
+            one.merge(&other);
+            one
+        })?;
+        match end {
+            End::Sum => Ok(total.sum()),
+            End::Mean => total.mean().map_err(explain),
+        }
+    }
+
+    fn reference(&self, slices: Slices<'_, F>, factor: F, add: impl FnMut(F)) -> Option<()> {
+        match (self.loss, self.size) {
+            (Chosen::Elements(loss), Size::Elements { .. }) => reference::pass(loss, slices, factor, add),
+            (loss, _) => row_reference::pass(loss, slices, factor, add),
+        }
+    }
+
     fn plain_sum(&self, slices: Slices<'_, F>) -> Result<F, String> {
-        let (loss, factor) = (self.loss, F::ONE / F::from_count(self.count as u64));
+        let (factor, block) = (F::ONE / self.count(), slices.target.block());
         let part = |part: Slices<'_, F>, _| {
             let mut sum = F::ZERO;
-            reference::pass(loss, part, factor, |value| sum = sum + value);
+            self.reference(part, factor, |value| sum = sum + value);
             Ok(sum)
         };
-        spread(slices, Total::<F>::BLOCK, self.threads, part, |one, other| one + other)
+        spread(slices, block, self.threads, part, |one, other| one + other)
     }
 
     /// How far the sum is off the exact sum of what it adds up, in ULP.
@@ -92,20 +137,19 @@ impl<F: Libm> Kernel<F> {
         let found = match self.engine {
             Engine::Level(level) => {
                 // Block by block, for the losses of all elements would need one more large array.
-                let mut room = vec![F::ZERO; Total::<F>::BLOCK.min(self.count)];
-                for (pred, target) in pred.chunks(room.len()).zip(target.chunks(room.len())) {
-                    let each = &mut room[..pred.len()];
-                    let batch = self.loss.batch(pred, target).losses(each).level(level);
-                    batch.sum().map_err(explain)?;
-                    each.iter().for_each(|value| exact.add(value.to_f64()));
+                let mut room = vec![F::ZERO; target.block().min(target.losses())];
+                let mut left = slices();
+                while left.len() > 0 {
+                    let Slices { pred, target, .. } = left.split_off(room.len().min(left.len()));
+                    let each = &mut room[..target.losses()];
+                    let part = Part { each: Some(each), ..Part::of(pred, target) };
+                    parallel::total(self.loss, part, level, 1)?;
+                    room[..target.losses()].iter().for_each(|value| exact.add(value.to_f64()));
                 }
-                match self.sum {
-                    Sum::Compensated => self.total(self.loss, slices(), level)?.sum(),
-                    Sum::Plain => self.total(Plain(self.loss), slices(), level)?.sum(),
-                }
+                self.run(slices(), level, End::Sum)?
             }
             Engine::Reference => {
-                reference::pass(self.loss, slices(), F::ONE, |value| exact.add(value.to_f64()));
+                self.reference(slices(), F::ONE, |value| exact.add(value.to_f64()));
                 self.plain_sum(slices())?
             }
         };
@@ -113,11 +157,73 @@ impl<F: Libm> Kernel<F> {
     }
 }
 
-fn batch<F: Libm, L: Loss<F>>(loss: L, slices: Slices<'_, F>) -> Batch<'_, L, F> {
+/// A loss that can be called on slices.
+trait Calls<F: Float>: Copy + Sync {
+    type Loss: Copy;
+    type Targets<'a>: Targets<Self::Loss, F>;
+
+    fn batch<'a>(self, slices: Slices<'a, F>) -> Batch<'a, Self::Loss, F, Self::Targets<'a>>;
+}
+
+#[derive(Clone, Copy)]
+struct OfElements<L>(L);
+
+impl<F: Float, L: Loss<F> + Sync> Calls<F> for OfElements<L> {
+    type Loss = L;
+    type Targets<'a> = &'a [F];
+
+    fn batch<'a>(self, slices: Slices<'a, F>) -> Batch<'a, L, F> {
+        let Slices { pred, target, out } = slices;
+        let target = target.numbers();
+        match (pred.is_empty(), out.is_empty()) {
+            (_, true) => self.0.batch(pred, target),
+            (true, false) => self.0.batch_in_place(out, target),
+            (false, false) => self.0.batch(pred, target).gradient(out),
+        }
+    }
+}
+
+/// An elementwise loss over rows of classes.
+#[derive(Clone, Copy)]
+struct OfRows<L>(L);
+
+impl<F: Float> Calls<F> for OfRows<AnyLoss<F>> {
+    type Loss = Elements<AnyLoss<F>>;
+    type Targets<'a> = RowTargets<'a, F>;
+
+    fn batch<'a>(self, slices: Slices<'a, F>) -> Batch<'a, Self::Loss, F, RowTargets<'a, F>> {
+        let OfRows(loss) = self;
+        rows(
+            slices,
+            |pred, classes| loss.rows(pred, classes),
+            |pred, classes| loss.rows_in_place(pred, classes),
+        )
+    }
+}
+
+impl<F: Float> Calls<F> for AnyRowLoss<F> {
+    type Loss = Self;
+    type Targets<'a> = RowTargets<'a, F>;
+
+    fn batch<'a>(self, slices: Slices<'a, F>) -> Batch<'a, Self, F, RowTargets<'a, F>> {
+        rows(
+            slices,
+            |pred, classes| self.rows(pred, classes),
+            |pred, classes| self.rows_in_place(pred, classes),
+        )
+    }
+}
+
+fn rows<'a, F: Float, L: RowLoss<F>>(
+    slices: Slices<'a, F>,
+    apart: impl Fn(&'a [F], usize) -> Rows<'a, L, F>,
+    in_place: impl Fn(&'a mut [F], usize) -> Rows<'a, L, F>,
+) -> Batch<'a, L, F, RowTargets<'a, F>> {
     let Slices { pred, target, out } = slices;
+    let classes = target.classes();
     match (pred.is_empty(), out.is_empty()) {
-        (_, true) => loss.batch(pred, target),
-        (true, false) => loss.batch_in_place(out, target),
-        (false, false) => loss.batch(pred, target).gradient(out),
+        (_, true) => target.of(apart(pred, classes)),
+        (true, false) => target.of(in_place(out, classes)),
+        (false, false) => target.of(apart(pred, classes)).gradient(out),
     }
 }

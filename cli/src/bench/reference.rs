@@ -67,6 +67,7 @@ pub fn pass<F: Libm>(loss: AnyLoss<F>, slices: Slices<'_, F>, factor: F, add: im
 /// The loop. `loss` gives the loss and its slope.
 fn each<F: Float>(slices: Slices<'_, F>, factor: F, mut add: impl FnMut(F), loss: impl Fn(F, F) -> (F, F)) {
     let Slices { pred, target, out } = slices;
+    let target = target.numbers();
     if out.is_empty() {
         for (&p, &y) in pred.iter().zip(target) {
             add(loss(p, y).0);
@@ -169,6 +170,7 @@ fn sign<F: Float>(r: F) -> F {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::parallel::Target;
     use fused_loss::Elementwise;
 
     /// Every loss of the list has a reference, which is near the kernel for ordinary numbers.
@@ -179,7 +181,7 @@ mod tests {
             for p in [0.125, 0.25, 0.75] {
                 for y in [0.0, 0.5, 1.0] {
                     let (mut value, mut grad) = (0.0, [0.0]);
-                    let slices = Slices { pred: &[p], target: &[y], out: &mut grad };
+                    let slices = Slices { pred: &[p], target: Target::Elements(&[y]), out: &mut grad };
                     assert!(pass(loss, slices, 1.0, |loss| value = loss).is_some(), "{}", entry.name);
                     let (kernel, slope) = loss.at_one(p, y);
                     let near = |one: f64, other: f64| (one - other).abs() < 1e-14 * (1.0 + other.abs());

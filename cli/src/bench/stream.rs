@@ -1,7 +1,8 @@
 //! The memory test: the bytes of a loss moved as fast as this CPU can, and next to nothing done to them.
 //!
 //! Both inputs are read and their exclusive or is written to the output, or over the predictions; without an output, it
-//! is folded up. That is one instruction for either precision, and no pattern of bits makes it slow.
+//! is folded up. Rows with labels have one input, and all bits set in place of the other. That is one instruction for
+//! either precision, and no pattern of bits makes it slow.
 
 use fused_loss::Float;
 
@@ -32,13 +33,15 @@ pub fn pass<F: Float>(slices: Slices<'_, F>, stores: Stores) -> u64 {
 #[cfg(any(test, not(target_arch = "x86_64")))]
 fn plain<F: Float>(slices: Slices<'_, F>, _: Stores) -> u64 {
     let Slices { pred, target, out } = slices;
+    let mut target = target.numbers().iter();
     if out.is_empty() {
-        let patterns = pred.iter().zip(target).map(|(a, b)| a.to_pattern() ^ b.to_pattern());
-        return patterns.fold(0, |fold, pattern| fold ^ pattern);
+        let pattern = |b: &F| b.to_pattern();
+        return pred.iter().fold(0, |fold, a| fold ^ a.to_pattern() ^ target.next().map_or(0, pattern));
     }
-    match pred.is_empty() {
-        true => out.iter_mut().zip(target).for_each(|(out, &b)| *out = mix(*out, b)),
-        false => out.iter_mut().zip(pred).zip(target).for_each(|((out, &a), &b)| *out = mix(a, b)),
+    let mut pred = pred.iter();
+    for out in out {
+        let (&a, b) = (pred.next().unwrap_or(out), target.next());
+        *out = mix(a, b.copied().unwrap_or(F::from_pattern(u64::MAX)));
     }
     0
 }
@@ -140,22 +143,36 @@ mod x86 {
     #[inline(always)]
     unsafe fn enter<F: Float, R: Register>(slices: Slices<'_, F>, stores: Stores) -> u64 {
         let Slices { pred, target, out } = slices;
+        let target = target.numbers();
         // SAFETY: the caller's CPU has the registers R.
         unsafe {
-            match (out.is_empty(), stores) {
-                (true, _) => return fold::<F, R>(pred, target),
-                (false, Stores::Plain) => write::<F, R, false>(pred, target, out),
-                (false, Stores::Streaming) => write::<F, R, true>(pred, target, out),
+            match (out.is_empty(), stores, target.is_empty()) {
+                (true, _, true) => return fold::<F, R, false>(pred, target),
+                (true, _, false) => return fold::<F, R, true>(pred, target),
+                (false, Stores::Plain, true) => write::<F, R, false, false>(pred, target, out),
+                (false, Stores::Plain, false) => write::<F, R, false, true>(pred, target, out),
+                (false, Stores::Streaming, true) => write::<F, R, true, false>(pred, target, out),
+                (false, Stores::Streaming, false) => write::<F, R, true, true>(pred, target, out),
             }
         }
         0
     }
 
+    /// BOTH is whether there are targets.
+    ///
     /// # Safety
     /// The CPU must have the registers R.
     #[inline(always)]
-    unsafe fn write<F: Float, R: Register, const STREAMING: bool>(pred: &[F], target: &[F], out: &mut [F]) {
-        let count = if pred.is_empty() { out.len() } else { out.len().min(pred.len()) }.min(target.len());
+    unsafe fn write<F: Float, R: Register, const STREAMING: bool, const BOTH: bool>(
+        pred: &[F],
+        target: &[F],
+        out: &mut [F],
+    ) {
+        let count = if pred.is_empty() { out.len() } else { out.len().min(pred.len()) };
+        let count = if BOTH { count.min(target.len()) } else { count };
+        let one = F::from_pattern(u64::MAX);
+        // SAFETY: any bits are a value of a register of bits, which is no larger.
+        let ones: R = unsafe { [u8::MAX; 64].as_ptr().cast::<R>().read_unaligned() };
         let (to, b) = (out.as_mut_ptr(), target.as_ptr());
         let a = if pred.is_empty() { to.cast_const() } else { pred.as_ptr() };
         // From the first place in `out` that is aligned for a register. Elements before it and after the last whole
@@ -166,7 +183,7 @@ mod x86 {
         let tail = head + turns * lanes * TURN;
         for i in (0..head).chain(tail..count) {
             // SAFETY: i < count, which no slice is shorter than.
-            unsafe { *to.add(i) = mix(*a.add(i), *b.add(i)) };
+            unsafe { *to.add(i) = mix(*a.add(i), if BOTH { *b.add(i) } else { one }) };
         }
         for turn in 0..turns {
             for part in 0..TURN {
@@ -174,7 +191,7 @@ mod x86 {
                 // SAFETY: i + lanes <= tail <= count, and `to` at `head` is aligned, so it is a multiple of lanes on.
                 unsafe {
                     let from = a.add(i).cast::<R>().read_unaligned();
-                    let mixed = from.xor(b.add(i).cast::<R>().read_unaligned());
+                    let mixed = from.xor(if BOTH { b.add(i).cast::<R>().read_unaligned() } else { ones });
                     match STREAMING {
                         true => mixed.stream(to.add(i).cast()),
                         false => to.add(i).cast::<R>().write(mixed),
@@ -188,11 +205,13 @@ mod x86 {
         }
     }
 
+    /// BOTH is whether there are targets.
+    ///
     /// # Safety
     /// The CPU must have the registers R.
     #[inline(always)]
-    unsafe fn fold<F: Float, R: Register>(pred: &[F], target: &[F]) -> u64 {
-        let count = pred.len().min(target.len());
+    unsafe fn fold<F: Float, R: Register, const BOTH: bool>(pred: &[F], target: &[F]) -> u64 {
+        let count = if BOTH { pred.len().min(target.len()) } else { pred.len() };
         let (a, b) = (pred.as_ptr(), target.as_ptr());
         let lanes = size_of::<R>() / size_of::<F>();
         let turns = count / (lanes * TURN);
@@ -203,9 +222,10 @@ mod x86 {
                 let i = (turn * TURN + part) * lanes;
                 // SAFETY: i + lanes <= turns * TURN * lanes <= count.
                 unsafe {
-                    let both =
-                        a.add(i).cast::<R>().read_unaligned().xor(b.add(i).cast::<R>().read_unaligned());
-                    *fold = fold.xor(both);
+                    *fold = fold.xor(a.add(i).cast::<R>().read_unaligned());
+                    if BOTH {
+                        *fold = fold.xor(b.add(i).cast::<R>().read_unaligned());
+                    }
                 }
             }
         }
@@ -213,7 +233,8 @@ mod x86 {
         // SAFETY: registers of bits are so many floats in a row, whose patterns are all values.
         let folded = unsafe { std::slice::from_raw_parts(folds.as_ptr().cast::<F>(), TURN * lanes) };
         let tail = turns * TURN * lanes..count;
-        pattern(folded) ^ pattern(&pred[tail.clone()]) ^ pattern(&target[tail])
+        let last = if BOTH { pattern(&target[tail.clone()]) } else { 0 };
+        pattern(folded) ^ pattern(&pred[tail]) ^ last
     }
 
     #[target_feature(enable = "avx2")]
@@ -232,6 +253,7 @@ mod x86 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::parallel::Target;
 
     fn same_as_plain<F: Float>(pass: fn(Slices<'_, F>, Stores) -> u64) {
         let numbers = |seed: u64| -> Vec<F> {
@@ -239,9 +261,14 @@ mod tests {
         };
         let (a, b) = (numbers(1), numbers(2));
         for (start, end) in [(0, 300), (1, 300), (3, 250), (5, 12), (7, 8), (0, 64), (9, 137)] {
-            let (pred, target) = (&a[start..end], &b[start..end]);
+            let pred = &a[start..end];
             let patterns = |x: &[F]| x.iter().map(|x| x.to_pattern()).collect::<Vec<_>>();
-            for stores in [Stores::Plain, Stores::Streaming] {
+            // Of labels, nothing is read.
+            let targets = [Target::Elements(&b[start..end]), Target::Labels(end - start, &[0])];
+            for (stores, target) in [Stores::Plain, Stores::Streaming]
+                .into_iter()
+                .flat_map(|stores| targets.map(|target| (stores, target)))
+            {
                 let value = || Slices { pred, target, out: &mut [] };
                 assert_eq!(pass(value(), stores), plain(value(), stores));
                 for pred in [pred, &[]] {

@@ -1,6 +1,6 @@
 //! The table for people.
 
-use super::{Mode, Row, Sum};
+use super::{Mode, Row, Size, Sum};
 
 const BAR: usize = 10;
 
@@ -10,7 +10,7 @@ computes nothing: 100 % is as fast as memory. The error is that of the sum of al
 
 /// What all lines have in common, and the names of the columns.
 pub fn head(row: &Row) -> String {
-    let Row { dtype, len, threads, .. } = row;
+    let Row { dtype, size, threads, .. } = row;
     let mode = match row.mode {
         Mode::Value => "loss alone",
         Mode::Grad => "loss and gradient",
@@ -20,11 +20,17 @@ pub fn head(row: &Row) -> String {
         Sum::Compensated => "compensated",
         Sum::Plain => "plain",
     };
-    let bytes = bytes(len * if row.dtype == "f32" { 4 } else { 8 });
+    let bytes = bytes(size.elements() * if row.dtype == "f32" { 4 } else { 8 });
     let plural = |count: usize| if count == 1 { "" } else { "s" };
-    let (element, thread) = (plural(*len), plural(*threads));
+    let thread = plural(*threads);
+    let size = match *size {
+        Size::Elements { len } => format!("{len} element{}", plural(len)),
+        Size::Rows { rows, classes } => {
+            format!("{rows} row{} of {classes} class{}", plural(rows), if classes == 1 { "" } else { "es" })
+        }
+    };
     format!(
-        "{mode}, {sum} sum; {len} element{element} of {dtype}, {bytes} an array; {threads} thread{thread}\n\n\
+        "{mode}, {sum} sum; {size} of {dtype}, {bytes} an array; {threads} thread{thread}\n\n\
          {:27}{:10}{:>10}{:>9}   {:16}{:>21}",
         "loss", "level", "ns/element", "GB/s", "of memory test", "error of the total"
     )

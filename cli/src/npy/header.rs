@@ -12,6 +12,7 @@ pub enum Dtype {
     U8,
     U16,
     U32,
+    U64,
     I32,
     I64,
 }
@@ -24,12 +25,13 @@ impl Dtype {
             "|u1" | "<u1" => Ok(Dtype::U8),
             "<u2" => Ok(Dtype::U16),
             "<u4" => Ok(Dtype::U32),
+            "<u8" => Ok(Dtype::U64),
             "<i4" => Ok(Dtype::I32),
             "<i8" => Ok(Dtype::I64),
             _ if descr.starts_with('>') => {
                 Err(format!("has big-endian dtype {descr:?}; save it as little-endian, '<'"))
             }
-            _ => Err(format!("has dtype {descr:?}; known are f4, f8, u1, u2, u4, i4 and i8")),
+            _ => Err(format!("has dtype {descr:?}; known are f4, f8, u1, u2, u4, u8, i4 and i8")),
         }
     }
 
@@ -38,7 +40,7 @@ impl Dtype {
             Dtype::U8 => 1,
             Dtype::U16 => 2,
             Dtype::F32 | Dtype::U32 | Dtype::I32 => 4,
-            Dtype::F64 | Dtype::I64 => 8,
+            Dtype::F64 | Dtype::U64 | Dtype::I64 => 8,
         }
     }
 }
@@ -51,6 +53,7 @@ impl fmt::Display for Dtype {
             Dtype::U8 => "u1",
             Dtype::U16 => "u2",
             Dtype::U32 => "u4",
+            Dtype::U64 => "u8",
             Dtype::I32 => "i4",
             Dtype::I64 => "i8",
         })
@@ -187,10 +190,10 @@ pub fn shape_text(shape: &[usize]) -> String {
     }
 }
 
-/// Everything between the magic and the data of a float array, in format 1.0: at most 64 dimensions always fit it.
-pub fn bytes(size: usize, shape: &[usize]) -> Vec<u8> {
+/// Everything between the magic and the data of an array, in format 1.0: at most 64 dimensions always fit it.
+pub fn bytes(descr: &str, shape: &[usize]) -> Vec<u8> {
     let shape = shape_text(shape);
-    let mut text = format!("{{'descr': '<f{size}', 'fortran_order': False, 'shape': {shape}, }}");
+    let mut text = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}");
     // As NumPy does: the data begins at a multiple of 64, after magic, version and length.
     let start = 6 + 2 + 2;
     let padded = (start + text.len() + 1).next_multiple_of(64) - start - 1;

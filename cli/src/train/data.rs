@@ -55,8 +55,8 @@ impl DataSet {
 
 impl Rows {
     /// The targets where they are labels.
-    pub fn labels(&self) -> Vec<u8> {
-        self.target.iter().map(|&label| label as u8).collect()
+    pub fn labels(&self) -> Vec<i64> {
+        self.target.iter().map(|&label| label as i64).collect()
     }
 
     fn column(&self, column: usize) -> impl Iterator<Item = f64> + Clone {

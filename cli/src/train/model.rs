@@ -3,13 +3,12 @@
 //! Loss and slope are the crate's, in one fused pass. The rest is the chain rule.
 
 use std::cell::Cell;
-use std::thread;
 
-use fused_loss::{AnyLoss, Level, RowLosses, SoftmaxCrossEntropy, Total};
+use fused_loss::{AnyLoss, AnyRowLoss, Level, RowLosses, SoftmaxCrossEntropy};
 
 use super::data::Rows;
 use super::network::{Network, dot};
-use crate::losses::explain;
+use crate::losses::{Chosen, explain};
 use crate::parallel::{self, Part, Target};
 
 /// The factor of the ridge penalty. Without one, data that a plane divides has no finite optimum.
@@ -92,43 +91,17 @@ impl<'a> Problem<'a> {
     pub fn mean_loss(&self, loss: Loss, factor: f64, pred: &[f64], slope: &mut [f64]) -> Result<f64, String> {
         self.epochs.set(self.epochs.get() + 1);
         let factor = factor / self.target().len() as f64;
-        let total = match loss {
-            Loss::Elements(loss) => {
-                let target = Target::Elements(self.target());
-                let batch = Part { pred, target, weights: None, grad: Some(slope), each: None, factor };
-                parallel::total(loss, batch, self.level, self.threads)?
+        let labels;
+        let (loss, target) = match loss {
+            Loss::Elements(loss) => (Chosen::Elements(loss), Target::Elements(self.target())),
+            Loss::Classes(loss) => {
+                labels = self.rows.labels();
+                let loss = AnyRowLoss::SoftmaxCrossEntropy(loss);
+                (Chosen::Rows(loss), Target::Labels(self.network.outputs(), &labels))
             }
-            Loss::Classes(loss) => self.total_of_classes(loss, factor, pred, slope)?,
         };
-        total.mean().map_err(explain)
-    }
-
-    /// The total over rows of classes. Threads get whole groups of rows, so that it has the bits of a single call.
-    fn total_of_classes(
-        &self,
-        loss: SoftmaxCrossEntropy<f64>,
-        factor: f64,
-        pred: &[f64],
-        slope: &mut [f64],
-    ) -> Result<Total<f64>, String> {
-        let (classes, labels, level) = (self.network.outputs(), self.rows.labels(), self.level);
-        let share =
-            labels.len().div_ceil(Total::<f64>::ROWS).div_ceil(self.threads).max(1) * Total::<f64>::ROWS;
-        let parts =
-            pred.chunks(share * classes).zip(labels.chunks(share)).zip(slope.chunks_mut(share * classes));
-        thread::scope(|scope| {
-            let work = parts.map(|((pred, labels), slope)| {
-                let batch =
-                    loss.rows(pred, classes).labels(labels).gradient(slope).scale(factor).level(level);
-                thread::Builder::new().spawn_scoped(scope, || batch.total())
-            });
-            let mut total = Total::default();
-            for part in work.collect::<Vec<_>>() {
-                let part = part.map_err(|error| format!("cannot start a thread: {error}"))?;
-                total.merge(&part.join().map_err(|_| "a thread has failed")?.map_err(explain)?);
-            }
-            Ok(total)
-        })
+        let batch = Part { grad: Some(slope), factor, ..Part::of(pred, target) };
+        parallel::total(loss, batch, self.level, self.threads)?.mean().map_err(explain)
     }
 
     /// The part of the rows whose greatest logit is that of their label.

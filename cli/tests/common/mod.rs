@@ -97,3 +97,28 @@ pub fn npy_of(version: u8, dict: &str, data: &[u8]) -> Vec<u8> {
     file.extend(data);
     file
 }
+
+/// A malformed call: its name, its arguments, and what stderr says.
+pub type BadCall = (&'static str, &'static str, &'static str);
+
+/// Each call must get its error and status 2, leave nothing behind and harm nothing that was there. A letter stands for
+/// the arguments that most calls have.
+pub fn check_refused(room: &Room, calls: &[BadCall], (letter, stands_for): (char, &str)) {
+    let before = room.everything();
+    for &(name, args, expected) in calls {
+        let output = room.run(&args.replace(letter, stands_for));
+        let errors = String::from_utf8(output.stderr).unwrap();
+        assert!(errors.contains(expected), "{name}: {errors}");
+        assert_eq!(output.status.code(), Some(2), "{name}: {errors}");
+        assert!(output.stdout.is_empty(), "{name}");
+        assert!(!errors.contains("panicked"), "{name}: {errors}");
+        let own = errors.starts_with("fused-loss: ");
+        assert!(if own {
+            errors.lines().count() == 1
+        } else {
+            errors.contains("Usage:") || errors.contains("--help")
+        });
+        assert!(room.everything() == before, "{name} has changed files");
+        assert_eq!(fs::read_dir(room.path().join("folder")).unwrap().count(), 0, "{name}");
+    }
+}

@@ -1,0 +1,113 @@
+//! The list of losses over rows, as one type whose choice is made at run time.
+
+use super::*;
+use crate::loss::Entry;
+
+/// The list, in the order of the README. A new loss over rows is its file and one line here.
+macro_rules! row_losses {
+    ($($name:ident $(<$f:ident>)?,)*) => {
+        /// Any loss over rows of classes, chosen at run time.
+        ///
+        /// It takes [`class_weights`](crate::Batch::class_weights), [`log_sum_exp`](crate::Batch::log_sum_exp) and
+        /// [`hits`](crate::Batch::hits); where the one that was chosen does not, the call is `Err(Unsupported)`.
+        ///
+        /// ```
+        /// use fused_loss::{AnyRowLoss, Error, RowLoss, RowLosses};
+        /// let nll = AnyRowLoss::named("nll", |_| None).unwrap();
+        /// assert_eq!(nll.rows(&[-0.5_f32, -1.0], 2).labels(&[0_u8]).class_weights(&[2.0, 1.0]).sum(), Ok(1.0));
+        /// let mut log_sums = [0.0];
+        /// let rows = nll.rows(&[-0.5_f32, -1.0], 2).labels(&[0_u8]).log_sum_exp(&mut log_sums);
+        /// assert_eq!((nll.takes_logits(), rows.sum()), (false, Err(Error::Unsupported { what: "log_sum_exp" })));
+        /// ```
+        #[derive(Clone, Copy, Debug)]
+        #[non_exhaustive]
+        pub enum AnyRowLoss<F: Float> {
+            $(#[doc = concat!("See [`", stringify!($name), "`](crate::", stringify!($name), ").")]
+            $name($name $(<$f>)?),)*
+        }
+
+        impl<F: Float> AnyRowLoss<F> {
+            /// All of them.
+            ///
+            /// ```
+            /// let names: Vec<_> = fused_loss::AnyRowLoss::<f32>::list().map(|loss| loss.name).collect();
+            /// assert_eq!(names, ["softmax-cross-entropy", "nll", "softmax-kl", "jensen-shannon"]);
+            /// ```
+            pub fn list() -> impl Iterator<Item = Entry> {
+                [$(Entry::of::<F, $name $(<$f>)?>(),)*].into_iter()
+            }
+
+            /// The loss of this name. `parameter` gives a parameter's value, or `None` for its default. An ignore_index
+            /// that is not whole is no row's label; [`ignoring`](AnyRowLoss::ignoring) takes those that `F` rounds.
+            ///
+            /// ```
+            /// use fused_loss::{AnyRowLoss, RowLosses};
+            /// let hot = |parameter: &fused_loss::Parameter| (parameter.name == "temperature").then_some(2.0);
+            /// let loss = AnyRowLoss::<f32>::named("softmax-cross-entropy", hot).unwrap();
+            /// assert_eq!(loss.rows(&[1.0, 1.0], 2).labels(&[0_u8]).sum(), Ok(0.6931472));
+            /// assert!(AnyRowLoss::<f32>::named("mse", |_| None).is_none());
+            /// ```
+            pub fn named(name: &str, parameter: impl Fn(&Parameter) -> Option<F>) -> Option<Self> {
+                let value = |p: &Parameter| parameter(p).unwrap_or(F::from_f64(p.default));
+                $(if name == <$name $(<$f>)? as Named<F>>::NAME {
+                    return Some(AnyRowLoss::$name(Named::<F>::with(value)));
+                })*
+                None
+            }
+        }
+
+        impl<F: Float> RowLoss<F> for AnyRowLoss<F> {
+            fn check(self) -> Result<(), Error<F>> {
+                match self { $(AnyRowLoss::$name(loss) => RowLoss::<F>::check(loss),)* }
+            }
+            fn ignore_index(self) -> Option<i64> {
+                match self { $(AnyRowLoss::$name(loss) => RowLoss::<F>::ignore_index(loss),)* }
+            }
+            fn weighs_classes(self) -> bool {
+                match self { $(AnyRowLoss::$name(loss) => RowLoss::<F>::weighs_classes(loss),)* }
+            }
+            fn takes_logits(self) -> bool {
+                match self { $(AnyRowLoss::$name(loss) => RowLoss::<F>::takes_logits(loss),)* }
+            }
+            fn bad(self, pred: F, target: F, index: usize) -> Option<Error<F>> {
+                match self { $(AnyRowLoss::$name(loss) => loss.bad(pred, target, index),)* }
+            }
+            fn run(
+                self,
+                job: Job<'_, F, RowTargets<'_, F>>,
+                level: Level,
+                total: Option<&mut Exact<F>>,
+            ) -> Result<HighLow<F>, Error<F>> {
+                match self { $(AnyRowLoss::$name(loss) => loss.run(job, level, total),)* }
+            }
+        }
+    };
+}
+
+row_losses! {
+    SoftmaxCrossEntropy<F>,
+    NegativeLogLikelihood,
+    SoftmaxKl<F>,
+    JensenShannon<F>,
+}
+
+impl<F: Float> AnyRowLoss<F> {
+    /// The same loss with another label for rows that are left out, or none. Losses without such a label stay as they are.
+    ///
+    /// ```
+    /// use fused_loss::{AnyRowLoss, RowLosses};
+    /// let nll = AnyRowLoss::named("nll", |_| None).unwrap().ignoring(Some(4_294_967_295));
+    /// assert_eq!(nll.rows(&[-0.5_f32, -1.5], 1).labels(&[0, u32::MAX]).mean(), Ok(0.5));
+    /// ```
+    pub fn ignoring(mut self, label: Option<i64>) -> Self {
+        match &mut self {
+            AnyRowLoss::SoftmaxCrossEntropy(loss) => loss.ignore_index = label,
+            AnyRowLoss::NegativeLogLikelihood(loss) => loss.ignore_index = label,
+            _ => {}
+        }
+        self
+    }
+}
+
+impl<F: Float> WeighsClasses<F> for AnyRowLoss<F> {}
+impl<F: Float> TakesLogits<F> for AnyRowLoss<F> {}
