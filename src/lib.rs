@@ -15,8 +15,6 @@
 //! - Losses over rows of logits: [`SoftmaxCrossEntropy`], [`NegativeLogLikelihood`], [`SoftmaxKl`], [`JensenShannon`],
 //!   begun by [`RowLosses::rows`]; [`AnyRowLoss`] is one of them. [`SoftmaxCrossEntropy::shard`] splits the classes, and
 //!   [`Softmax`] is the softmax alone.
-//! - Losses of rows of classes: [`SoftmaxCrossEntropy`], [`NegativeLogLikelihood`], [`SoftmaxKl`], [`JensenShannon`];
-//!   [`AnyRowLoss`] is one of them.
 //! - A call: [`Elementwise::batch`], or over rows of classes [`Rowwise::rows`], and the options and reductions of
 //!   [`Batch`]. [`Total`] merges parts exactly.
 //! - Levels of the CPU and the class of their bits: [`Level`], [`Rounding`].
