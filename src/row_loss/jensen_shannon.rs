@@ -13,9 +13,9 @@ use crate::softmax_rows::OverSoftmax;
 /// ```
 ///
 /// beta = 1/2 is the symmetric divergence; other values are those of generalized knowledge distillation (Agarwal et al.
-/// 2024). The mean divides by rows. Targets as in [`SoftmaxKl`](crate::SoftmaxKl), with 0 ln 0 = 0; beta: above 0 and below
-/// 1. A row with +inf or NaN among its logits, or nothing but -inf, gives NaN. Loss and slope are within 8 ULP of
-/// the sum of y (1 + |ln y|) + q (1 + |ln q|), though they may be far smaller.
+/// 2024). The mean divides by rows. Targets as in [`SoftmaxKl`](crate::SoftmaxKl), with 0 ln 0 = 0; beta between 0 and 1. A
+/// row with +inf or NaN among its logits, or nothing but -inf, gives NaN. Loss and slope are within 8 ULP of the sum of
+/// y (1 + |ln y|) + q (1 + |ln q|), though they may be far smaller.
 ///
 /// ```
 /// use fused_loss::{JensenShannon, RowLosses};

@@ -145,26 +145,36 @@ impl<F: Float, V: Lanes<Elem = F>> Tile<'_, F, V> {
         for z in values.chunks_exact(V::LANES) {
             max = zero.load(z).max(max);
         }
-        let (mut at, mut own) = (zero, zero);
+        let mut at = zero;
         for (class, z) in values.chunks_exact(V::LANES).enumerate().rev() {
-            let (z, place) = (zero.load(z), zero.splat(F::from(class as i16)));
-            at = z.eq(max).select(place, at);
-            own = self.class.eq(place).select(z, own);
+            at = zero.load(z).eq(max).select(zero.splat(F::from(class as i16)), at);
         }
         let finite = max.abs().le(zero.splat(F::MAX));
         let power = self.of.logits.against(finite.select(max, zero));
         let mut rest = LaneSum::new(zero);
+        let (mut own, mut own_exponential) = (zero, zero);
         for (start, values) in values.chunks_mut(GROUP * V::LANES).enumerate() {
             let mut few = zero;
             for (class, value) in values.chunks_exact_mut(V::LANES).enumerate() {
-                let e = power.of_capped(zero.load(value));
+                let z = zero.load(value);
+                let e = power.of_capped(z);
                 e.store(value);
                 let place = zero.splat(F::from((start * GROUP + class) as i16));
+                let labelled = self.class.eq(place);
+                own = labelled.select(z, own);
+                own_exponential = labelled.select(e, own_exponential);
                 few = few + (!at.eq(place)).keep(e);
             }
             rest.add(few, true);
         }
-        let known = Known { weights: self.weights, max, own, rest: rest.pair(), hit: self.class.eq(at) };
+        let known = Known {
+            weights: self.weights,
+            max,
+            own,
+            own_exponential: Some(own_exponential),
+            rest: rest.pair(),
+            hit: self.class.eq(at),
+        };
         (known, at)
     }
 

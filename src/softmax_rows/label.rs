@@ -52,8 +52,9 @@ pub struct Known<V: Lanes> {
     pub weights: Weights<V>,
     /// The greatest logit.
     pub max: V,
-    /// The label's logit.
+    /// The label's logit, and its exponential where that has been found already.
     pub own: V,
+    pub own_exponential: Option<V>,
     /// The sum of all exponentials but the greatest, high and low.
     pub rest: [V; 2],
     /// Where the label is that of the greatest logit.
@@ -100,7 +101,10 @@ impl<F: Float, V: Lanes<Elem = F>> Known<V> {
         let loss = finite.select(loss, nan) * weights.row;
 
         let factor = weights.row * zero.splat(lift) * zero.splat(factor);
-        let share = sums.share(power.of_capped(capped));
+        let share = sums.share(match self.own_exponential {
+            Some(exponential) => exponential,
+            None => power.of_capped(capped),
+        });
         let missed = hit.select(sums.missed(), one - share);
         let slope = (of_log_sum * share - weights.class * missed) * (factor * of.logits.slope(own));
         let mut factor = finite.select((weights.class + of_log_sum) * factor, nan);

@@ -90,6 +90,15 @@ impl<F: MulAdd> Lanes for Fused<F> {
     fn store_first(self, into: &mut [F]) {
         self.0.store_first(into)
     }
+    fn load_columns(self, from: &[F], stride: usize) -> [Self; 4] {
+        self.0.load_columns(from, stride).map(Fused)
+    }
+    fn store_columns(columns: [Self; 4], into: &mut [F], stride: usize) {
+        Scalar::store_columns(columns.map(|column| column.0), into, stride)
+    }
+    fn greatest(self) -> F {
+        self.0.greatest()
+    }
     fn mul_add(self, b: Self, c: Self) -> Self {
         self.splat(self.0.0.fuse(b.0.0, c.0.0))
     }
