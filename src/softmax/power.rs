@@ -42,9 +42,9 @@ impl<F: Float> Logits<F> {
         Logits { temperature, soft_cap, scaling }
     }
 
-    /// Whether there is more to do than the exponential itself.
-    pub fn shaped(&self) -> bool {
-        self.soft_cap.is_some() || self.temperature != F::ONE
+    /// Whether there is more to do than the exponential itself, in a row whose greatest logit is `max`.
+    pub fn shaped(&self, max: F) -> bool {
+        self.soft_cap.is_some() || self.temperature != F::ONE || max.magnitude() > F::SOFTMAX.far
     }
 
     pub fn capped(&self) -> bool {
@@ -122,8 +122,11 @@ impl<V: Lanes> Power<V> {
     /// e^z for a logit, against the reference and scaled up. -inf gives next to nothing, NaN NaN.
     #[inline(always)]
     pub fn exp<const SHAPED: bool>(&self, z: V) -> V {
-        let z = if SHAPED { self.logits.cap(z) } else { z };
-        scaled::<V, SHAPED>(self.limit.max(z - self.shift), self.magic, &self.logits.scaling)
+        match SHAPED {
+            true => self.of_capped(self.logits.cap(z)),
+            // Nothing is subtracted.
+            false => scaled::<V, false>(self.limit.max(z), self.magic, &self.logits.scaling),
+        }
     }
 
     /// The same for a logit that is under its cap already.

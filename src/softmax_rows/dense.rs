@@ -136,7 +136,7 @@ impl<F: Float> Kernel<F> for Softmax<'_, F> {
         let top = lane(logits.against(max).of_capped(max));
         let max = lane(max);
         let power = logits.against(zero.splat(max));
-        let rest = match logits.shaped() {
+        let rest = match logits.shaped(max) {
             true => room.exponentials::<V, WIDTH, PARTS, true>(zero, power, at, false),
             false => room.exponentials::<V, WIDTH, PARTS, false>(zero, power, at, false),
         };

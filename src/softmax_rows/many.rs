@@ -105,7 +105,7 @@ impl<F: Float> Batch<F> {
             return Ok(());
         }
         let power = of.logits.against(of.logits.cap(zero.splat(max)));
-        let rest = match of.logits.shaped() {
+        let rest = match of.logits.shaped(max) {
             true => room.exponentials::<V, WIDTH, PARTS, true>(zero, power, at, keep),
             false => room.exponentials::<V, WIDTH, PARTS, false>(zero, power, at, keep),
         };

@@ -39,7 +39,7 @@ impl<F: Float> Kernel<F> for Block<'_, F> {
         let Block { logits, of, max, except } = self;
         let power = of.logits.against(of.logits.cap(zero.splat(max)));
         let mut room = Row { logits, grad: &mut [] };
-        match of.logits.shaped() {
+        match of.logits.shaped(max) {
             true => room.exponentials::<V, WIDTH, PARTS, true>(zero, power, except, false),
             false => room.exponentials::<V, WIDTH, PARTS, false>(zero, power, except, false),
         }

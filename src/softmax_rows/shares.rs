@@ -40,7 +40,7 @@ impl<F: Float> Kernel<F> for Shares<'_, F> {
         let top = lane(logits.against(single).of_capped(single));
         let power = logits.against(zero.splat(max));
         let keep = form == Form::Softmax;
-        let rest = match logits.shaped() {
+        let rest = match logits.shaped(max) {
             true => room.exponentials::<V, WIDTH, PARTS, true>(zero, power, at, keep),
             false => room.exponentials::<V, WIDTH, PARTS, false>(zero, power, at, keep),
         };
