@@ -14,6 +14,7 @@
 //! A temperature T is one of the base: e^(z / T) = 2^n e^((z - n T ln 2) / T), and no quotient is rounded before it
 //! counts.
 
+use super::lane;
 use crate::float::Float;
 use crate::lanes::{Lanes, Mask};
 use crate::math::{Scaling, exp_m1, scaled};
@@ -104,6 +105,17 @@ impl<F: Float> Logits<F> {
         let limit = (max - shift) - max.splat(of.depth * self.temperature);
         let magic = magic + (max.splat(F::EXP.bias() + of.up) - reference);
         Power { logits: self, shift, limit, magic }
+    }
+}
+
+impl<F: Float> Logits<F> {
+    /// The exponentials of one row, whose greatest capped logit is in any lane of `max`.
+    #[inline(always)]
+    pub fn of_row<V: Lanes<Elem = F>>(self, zero: V, max: V::Single) -> Power<V> {
+        let power = self.against(max);
+        // Worked out in one register: of several, the compiler would keep copies of all that is the same in them.
+        let all = |x: V::Single| zero.splat(lane(x));
+        Power { logits: self, shift: all(power.shift), limit: all(power.limit), magic: all(power.magic) }
     }
 }
 

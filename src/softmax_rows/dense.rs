@@ -134,8 +134,8 @@ impl<F: Float> Kernel<F> for Softmax<'_, F> {
         let at = place(zero, row, max);
         let max = logits.cap(zero.single().splat(max));
         let top = lane(logits.against(max).of_capped(max));
+        let power = logits.of_row(zero, max);
         let max = lane(max);
-        let power = logits.against(zero.splat(max));
         let rest = match logits.shaped(max) {
             true => room.exponentials::<V, WIDTH, PARTS, true>(zero, power, at, false),
             false => room.exponentials::<V, WIDTH, PARTS, false>(zero, power, at, false),
@@ -151,7 +151,7 @@ impl<F: Float> Facts<F> {
     /// What makes a logit's exponential in the units of the sums.
     #[inline(always)]
     fn power<V: Lanes<Elem = F>>(&self, zero: V) -> Power<V> {
-        self.logits.against(zero.splat(self.max))
+        self.logits.of_row(zero, zero.single().splat(self.max))
     }
 
     /// The share of a logit.

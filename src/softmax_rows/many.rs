@@ -104,7 +104,7 @@ impl<F: Float> Batch<F> {
             self.max[lane] = no_log_sum(room.logits());
             return Ok(());
         }
-        let power = of.logits.against(of.logits.cap(zero.splat(max)));
+        let power = of.logits.of_row(zero, of.logits.cap(zero.single().splat(max)));
         let rest = match of.logits.shaped(max) {
             true => room.exponentials::<V, WIDTH, PARTS, true>(zero, power, at, keep),
             false => room.exponentials::<V, WIDTH, PARTS, false>(zero, power, at, keep),
@@ -252,7 +252,7 @@ impl<F: Float> Batch<F> {
         add: bool,
     ) {
         let sums = Sums::of_inverse(zero, [self.inverse[0][lane], self.inverse[1][lane]]);
-        let power = of.logits.against(zero.splat(self.max[lane]));
+        let power = of.logits.of_row(zero, zero.single().splat(self.max[lane]));
         let factor = zero.splat(self.factor[lane]);
         for at in (0..room.grad.len()).step_by(V::LANES) {
             let (z, _) = load_from(zero, room.logits(), at);

@@ -38,7 +38,7 @@ impl<F: Float> Kernel<F> for Shares<'_, F> {
         let at = place(zero, room.logits(), max);
         let single = zero.single().splat(max);
         let top = lane(logits.against(single).of_capped(single));
-        let power = logits.against(zero.splat(max));
+        let power = logits.of_row(zero, single);
         let keep = form == Form::Softmax;
         let rest = match logits.shaped(max) {
             true => room.exponentials::<V, WIDTH, PARTS, true>(zero, power, at, keep),
