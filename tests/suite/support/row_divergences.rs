@@ -43,7 +43,7 @@ pub fn targets<F: Tested>(
             let of_class = |class: usize| {
                 let log = seen.minus_log(class).map(|log| -log);
                 // Its logarithm is rounded before the exponential.
-                let cost = log.map_or(0.0, |log| log.abs().to_f64().min(1e4)) + seen.cost[class];
+                let cost = 1.5 * log.map_or(0.0, |log| log.abs().to_f64().min(1e4)) + seen.cost[class];
                 Target { y: seen.share(class), log, cost }
             };
             Some((0..classes).map(of_class).collect())
@@ -90,11 +90,13 @@ pub fn jensen_shannon<R: Real>(seen: &Seen<R>, targets: &[Target<R>], beta: R) -
             value = value + theirs * (log - log_m);
             size = size + theirs * (log.abs() + log_m.abs()) * R::of(1.0 + target.cost / 8.0);
         }
+        // The mixture is rounded before its logarithm.
+        size = size + ours + theirs;
         let minus_log = seen.minus_log(class).unwrap_or(zero);
         // The share comes from its rounded logarithm.
         let cost = minus_log.to_f64().min(1e4) / 8.0;
         let slope = ours * (-minus_log - log_m);
-        let slope_size = ours * (minus_log + log_m.abs()) * R::of(1.0 + cost);
+        let slope_size = ours * (minus_log + log_m.abs() + one) * R::of(1.0 + cost);
         value = value + slope;
         size = size + slope_size;
         own.push((slope, slope_size));

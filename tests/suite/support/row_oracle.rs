@@ -238,7 +238,7 @@ impl<F: Tested> RowCall<'_, F> {
 
         // What rows weigh in a mean, and in a weighted one.
         let class_weight = |row: usize| match (self.class_weights, self.to) {
-            (Some(weights), To::Labels(labels)) => usize::try_from(labels[row])
+            (Some(weights), To::Labels(labels)) if self.weighs_classes() => usize::try_from(labels[row])
                 .ok()
                 .and_then(|label| weights.get(label))
                 .copied()

@@ -109,6 +109,8 @@ pub struct Seen<R> {
     /// What rounding costs before the exponential, in ULP: for each class, and for the sum.
     cost: Vec<f64>,
     cost_of_sum: f64,
+    /// What it costs in the slopes of a cap, which are exponentials of twice the logit over it.
+    cost_of_slope: Vec<f64>,
 }
 
 impl<R: Real> Seen<R> {
@@ -146,6 +148,8 @@ impl<R: Real> Seen<R> {
         let shares = exponentials.iter().map(|&e| (e / rest.max(R::of(1e-300))).to_f64());
         let all = shares.zip(&cost).enumerate().filter(|(class, _)| *class != at);
         let cost_of_sum = all.map(|(_, (share, cost))| share * cost).sum();
+        let of_slope = |&z: &F| cap.map_or(0.0, |cap| (2.0 * z.to_f64() / cap.to_f64()).abs().min(1e4));
+        let cost_of_slope = logits.iter().map(of_slope).collect();
         Some(Seen {
             down,
             exponentials,
@@ -156,6 +160,7 @@ impl<R: Real> Seen<R> {
             slopes,
             cost,
             cost_of_sum,
+            cost_of_slope,
         })
     }
 
@@ -311,7 +316,8 @@ fn label_alone<F: Tested>(
     let slope = |class: usize| {
         let share = seen.share(class);
         let own = if class == label { -weight * seen.missed(class) } else { weight * share };
-        let cost = if class == label { seen.cost_of_sum } else { 0.0 } + seen.cost[class];
+        let of_sum = if class == label { seen.cost_of_sum } else { 0.0 };
+        let cost = of_sum + seen.cost[class] + seen.cost_of_slope[class];
         let slope = seen.slopes[class];
         let value = (own + of_log_sum * share) * slope;
         let near = if z_loss == zero {
@@ -392,7 +398,8 @@ fn spread<F: Tested>(
     let slope = |class: usize| {
         let (share, slope, (target, size)) = (seen.share(class), seen.slopes[class], targets[class]);
         let (value, size) = ((share * all - target) * slope, (share * all_size + size) * slope);
-        slack(Expected::of(value, size, 4.0 + 2.0 * seen.cost[class]), slope * all_size)
+        let cost = 2.0 * seen.cost[class] + seen.cost_of_slope[class];
+        slack(Expected::of(value, size, 4.0 + cost), slope * all_size)
     };
     (value, (0..classes).map(slope).collect())
 }
