@@ -7,6 +7,7 @@ pub mod reference;
 pub mod row_call;
 pub mod row_oracle;
 pub mod row_reference;
+pub mod row_refusals;
 pub mod row_samples;
 pub mod rows;
 pub mod samples;

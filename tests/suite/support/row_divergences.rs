@@ -108,7 +108,7 @@ pub fn jensen_shannon<R: Real>(seen: &Seen<R>, targets: &[Target<R>], beta: R) -
         let size = (size + share * all_size) * slope;
         slack(Expected::of((own - share * all) * slope, size, 8.0 + seen.cost[class]), slope)
     };
-    (Expected::of(value, size, 8.0), (0..targets.len()).map(slope).collect())
+    (Expected::of(value, size, 2.0), (0..targets.len()).map(slope).collect())
 }
 
 pub fn negative_log_likelihood<F: Tested>(

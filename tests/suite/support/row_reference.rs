@@ -398,7 +398,8 @@ fn spread<F: Tested>(
     let slope = |class: usize| {
         let (share, slope, (target, size)) = (seen.share(class), seen.slopes[class], targets[class]);
         let (value, size) = ((share * all - target) * slope, (share * all_size + size) * slope);
-        let cost = 2.0 * seen.cost[class] + seen.cost_of_slope[class];
+        let of_square = if z_loss == zero { 0.0 } else { 2.0 };
+        let cost = of_square + 2.0 * seen.cost[class] + seen.cost_of_slope[class];
         slack(Expected::of(value, size, 4.0 + cost), slope * all_size)
     };
     (value, (0..classes).map(slope).collect())
