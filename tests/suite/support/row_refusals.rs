@@ -1,6 +1,6 @@
 //! The part of the oracle of rows that knows which calls are refused.
 
-use fused_loss::{Error, Float, JensenShannon, Level, SoftmaxKl, TargetKind};
+use fused_loss::{Error, JensenShannon, Level, SoftmaxKl, TargetKind};
 
 use super::reference::Tested;
 use super::row_call::{End, Out, RowCall, To};
