@@ -233,3 +233,46 @@ fn class_weights_of_zero() {
     check::<f32>();
     check::<f64>();
 }
+
+/// What becomes of a target, by class weights below 0 or by smoothing, has no domain: only what is given has.
+#[test]
+fn class_weights_below_zero() {
+    fn check<F: Tested>() {
+        for case in row_cases::<F>() {
+            for classes in [1, 3, 40] {
+                let mut data = RowData::new(Shape::Normal(3.0), 5, classes, classes, 6);
+                data.class_weights
+                    .iter_mut()
+                    .step_by(2)
+                    .for_each(|weight: &mut F| *weight = -*weight - F::HALF);
+                for labelled in [true, false] {
+                    let call = data.call(case, labelled, true);
+                    if call.weighs_classes() {
+                        call.check(&format!("{case:?}, labelled {labelled}, rows of {classes}"));
+                    }
+                }
+            }
+        }
+    }
+    check::<f32>();
+    check::<f64>();
+}
+
+/// All of a label goes to the other classes; and targets above 1, of which smoothing takes more than there is.
+#[test]
+fn all_goes_to_other_classes() {
+    fn check<F: Tested>(amount: f64, factor: f64) {
+        for classes in 1..140 {
+            let smoothing = Smoothing::OtherClasses(F::from_f64(amount));
+            let case = RowCase::CrossEntropy(SoftmaxCrossEntropy { smoothing, ..cross_entropy() });
+            let mut data = RowData::<F>::new(Shape::Normal(3.0), 3, classes, classes, classes as u64);
+            data.targets[0].iter_mut().for_each(|y| *y = *y * F::from_f64(factor));
+            data.call(case, true, false).check(&format!("{case:?}, labels, rows of {classes}"));
+            data.call(case, false, false).check(&format!("{case:?}, targets, rows of {classes}"));
+        }
+    }
+    for (amount, factor) in [(1.0, 1.0), (0.98, 5.0)] {
+        check::<f32>(amount, factor);
+        check::<f64>(amount, factor);
+    }
+}
