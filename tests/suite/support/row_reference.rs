@@ -141,7 +141,8 @@ fn over<F: Tested>(
 ) -> RowTruth<F::Real> {
     let ((loss, slopes), log_sum) = match &seen {
         Some(seen) => {
-            let cost = seen.cost_of_sum.min(seen.cost[seen.at].max(4.0));
+            let part = (seen.log / seen.log_sum_size().max(F::Real::of(1e-300))).to_f64();
+            let cost = seen.cost[seen.at] + seen.cost_of_sum * part;
             (make(seen), Expected::of(seen.log_sum(), seen.log_sum_size(), 3.0 + cost))
         }
         None => {
@@ -191,7 +192,7 @@ fn label_alone<F: Tested>(
             E::<F>::ulps(value, 4.0 + weighed + cost)
         } else {
             let size = (own.abs() + of_log_sum_size * share) * slope;
-            E::<F>::of(value, size, 7.0 + weighed + 2.0 * (cost + seen.cost[seen.at]))
+            E::<F>::of(value, size, 7.0 + weighed + 2.0 * (cost + seen.cost[seen.at] + seen.cost_of_sum))
         };
         slack(near, slope * (weight.abs() + of_log_sum_size))
     };
@@ -256,7 +257,7 @@ fn spread<F: Tested>(
     }
     let worst = seen.cost.iter().copied().fold(0.0, f64::max);
     let value = if infinite == 0.0 {
-        Expected::of(value, size, 4.0 + 2.0 * worst.min(seen.cost[seen.at] + seen.cost_of_sum + 8.0))
+        Expected::of(value, size, 4.0 + 2.0 * worst)
     } else {
         Expected::Exactly(infinite)
     };
@@ -265,7 +266,8 @@ fn spread<F: Tested>(
     let slope = |class: usize| {
         let (share, slope, (target, size)) = (seen.share(class), seen.slopes[class], targets[class]);
         let (value, size) = ((share * all - target) * slope, (share * all_size + size) * slope);
-        let of_square = if z_loss == zero { 0.0 } else { 2.0 };
+        let of_square =
+            if z_loss == zero { 0.0 } else { 2.0 * (1.0 + seen.cost[seen.at] + seen.cost_of_sum) };
         let cost = of_square + 2.0 * seen.cost[class] + seen.cost_of_slope[class];
         slack(Expected::of(value, size, 4.0 + cost), slope * all_size)
     };
