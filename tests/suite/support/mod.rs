@@ -4,6 +4,11 @@
 pub mod exact;
 pub mod oracle;
 pub mod reference;
+pub mod row_call;
+pub mod row_oracle;
+pub mod row_reference;
+pub mod row_refusals;
+pub mod row_samples;
 pub mod rows;
 pub mod samples;
 pub mod wide;

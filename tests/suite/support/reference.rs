@@ -297,7 +297,7 @@ impl<F: Tested> Case<F> {
 }
 
 /// How far `found` is off a finite truth, in the truth's unit.
-fn error<F: Float, R: Real>(found: F, truth: &Truth<R>) -> f64 {
+pub fn error<F: Float, R: Real>(found: F, truth: &Truth<R>) -> f64 {
     if is_nan(found) {
         return f64::INFINITY;
     }

@@ -9,6 +9,7 @@ use std::ops::{Add, Div, Mul, Neg, Sub};
 /// What a reference is written over: f64 where it judges f32, [`Wide`] where it judges f64.
 pub trait Real:
     Copy
+    + std::fmt::Debug
     + PartialOrd
     + Add<Output = Self>
     + Sub<Output = Self>

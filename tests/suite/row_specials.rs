@@ -1,0 +1,278 @@
+//! Rows with infinities and NaN, rows that are left out, and that their neighbours do not notice.
+
+use fused_loss::{Error, Float, Level, Smoothing, SoftmaxCrossEntropy};
+
+use crate::support::reference::Tested;
+use crate::support::row_call::{End, Out, RowCall, To};
+use crate::support::row_reference::RowCase;
+use crate::support::row_samples::{RowData, Shape, cross_entropy, row_cases};
+use crate::support::samples::Random;
+
+const CLASSES: [usize; 7] = [1, 2, 3, 17, 33, 70, 130];
+
+/// What becomes of a row of logits.
+fn spoil<F: Float>(row: &mut [F], label: usize, kind: usize, random: &mut Random) {
+    let other = if row.len() == 1 { 0 } else { (label + 1 + random.below(row.len() - 1)) % row.len() };
+    match kind {
+        // Masked classes.
+        0 => row.iter_mut().enumerate().filter(|(class, _)| *class != label).for_each(|(class, z)| {
+            if class % 2 == 0 {
+                *z = -F::INFINITY;
+            }
+        }),
+        // All but the label.
+        1 => row
+            .iter_mut()
+            .enumerate()
+            .filter(|(class, _)| *class != label)
+            .for_each(|(_, z)| *z = -F::INFINITY),
+        2 => row[label] = -F::INFINITY,
+        3 => row.fill(-F::INFINITY),
+        4 => row[other] = F::INFINITY,
+        5 => row[label] = F::INFINITY,
+        6 => row.fill(F::INFINITY),
+        7 => row[other] = F::NAN,
+        8 => row[label] = F::NAN,
+        9 => row.fill(F::NAN),
+        10 => (row[label], row[other]) = (F::INFINITY, F::NAN),
+        11 => (row[label], row[other]) = (-F::INFINITY, F::NAN),
+        12 => {
+            row.fill(-F::INFINITY);
+            row[other] = F::NAN;
+        }
+        // The ends of the format.
+        13 => (row[label], row[other]) = (F::MAX, -F::MAX),
+        14 => (row[label], row[other]) = (-F::MAX * F::HALF, F::MAX * F::HALF),
+        15 => row.fill(F::MAX),
+        16 => row.fill(-F::MAX),
+        _ => row.fill(F::from_pattern(1)),
+    }
+}
+
+const KINDS: usize = 18;
+
+/// One row of some is special. All are held against the reference, those beside it too.
+#[test]
+fn a_special_row_stays_alone() {
+    fn check<F: Tested>() {
+        let mut random = Random(3);
+        for (number, case) in row_cases::<F>().into_iter().enumerate() {
+            for kind in 0..KINDS {
+                // A difference of the two ends is beyond the largest number, and tiny exponents have tests of their own.
+                let of_ends = (13..17).contains(&kind);
+                if of_ends && !plain(&case) {
+                    continue;
+                }
+                let classes = CLASSES[(number + kind) % CLASSES.len()];
+                let mut data = RowData::new(Shape::Normal(3.0), 4, classes, classes + kind % 2, kind as u64);
+                let row = random.below(4);
+                let logits = &mut data.logits[row * data.stride..][..classes];
+                spoil(logits, data.labels[row] as usize, kind, &mut random);
+                for (labelled, weighted) in [(true, false), (true, true), (false, false), (false, true)] {
+                    if of_ends && !labelled {
+                        continue;
+                    }
+                    let mut call = data.call(case, labelled, weighted);
+                    if kind > 1 {
+                        // Class weights of 0 have a test of their own.
+                        call.class_weights = None;
+                    }
+                    call.check(&format!("{case:?}, kind {kind} in row {row}, rows of {classes}"));
+                }
+            }
+        }
+    }
+    check::<f32>();
+    check::<f64>();
+}
+
+/// The cross-entropy without options that multiply what is huge.
+fn plain<F: Float>(case: &RowCase<F>) -> bool {
+    match case {
+        RowCase::CrossEntropy(loss) => {
+            let smoothed = !matches!(loss.smoothing, Smoothing::AllClasses(a) if a == F::ZERO);
+            loss.z_loss == F::ZERO && loss.temperature == F::ONE && !smoothed
+        }
+        _ => false,
+    }
+}
+
+/// Rows of weight 0 and ignored ones hold anything, labels that are no classes among it.
+#[test]
+fn rows_left_out_are_not_looked_at() {
+    fn check<F: Tested>() {
+        let mut random = Random(4);
+        for (number, case) in row_cases::<F>().into_iter().enumerate() {
+            for kind in 3..13 {
+                let classes = CLASSES[(number + kind) % CLASSES.len()];
+                let mut data =
+                    RowData::new(Shape::Normal(3.0), 5, classes, classes + number % 2, kind as u64);
+                let weights: Vec<F> = [1.0, -0.5, 0.0, 2.0, 0.0].map(F::from_f64).to_vec();
+                let mut ignored = false;
+                if let RowCase::CrossEntropy(SoftmaxCrossEntropy { ignore_index: Some(index), .. }) = case {
+                    data.labels[1] = index;
+                    ignored = true;
+                }
+                for row in [1, 2, 4].into_iter().skip(usize::from(!ignored)) {
+                    let logits = &mut data.logits[row * data.stride..][..classes];
+                    spoil(logits, random.below(classes), kind, &mut random);
+                }
+                for row in [2, 4] {
+                    data.labels[row] = [classes as i64, -1, i64::MIN, i64::MAX][(number + kind) % 4];
+                    data.targets.iter_mut().for_each(|targets| targets[row * data.stride] = -F::NAN);
+                }
+                for labelled in [true, false] {
+                    let call =
+                        RowCall { weights: Some(&weights), ..data.call(case, labelled, kind % 2 == 0) };
+                    // Where there are targets, the second row is none that is left out.
+                    if labelled || !ignored {
+                        call.check(&format!("{case:?}, kind {kind}, rows of {classes}"));
+                    }
+                }
+            }
+        }
+    }
+    check::<f32>();
+    check::<f64>();
+}
+
+/// Nothing takes part.
+#[test]
+fn all_rows_ignored() {
+    fn check<F: Tested>() {
+        for case in row_cases::<F>() {
+            let index = match case {
+                RowCase::CrossEntropy(loss) => loss.ignore_index,
+                RowCase::Nll(loss) => loss.ignore_index,
+                _ => None,
+            };
+            let Some(index) = index else { continue };
+            for rows in [1, 33, 70] {
+                let mut data = RowData::new(Shape::Normal(3.0), rows, 6, 6, 1);
+                data.labels.fill(index);
+                data.logits[0] = F::NAN;
+                for weighted in [true, false] {
+                    let call = data.call(case, true, weighted);
+                    call.check("all rows ignored");
+                    for level in Level::available() {
+                        let run = |end| call.run(level, end, Out::default());
+                        let total = run(End::Total).expect("rows that fit").total();
+                        assert_eq!((total.sum(), total.weight(), total.count()), (F::ZERO, F::ZERO, 0));
+                        assert_eq!(run(End::Mean), Err(Error::Empty));
+                        assert_eq!(run(End::Sum).expect("rows that fit").value(), F::ZERO);
+                        assert_eq!(total.mean(), Err(Error::Empty));
+                    }
+                }
+            }
+        }
+    }
+    check::<f32>();
+    check::<f64>();
+}
+
+/// No rows at all.
+#[test]
+fn no_rows() {
+    fn check<F: Tested>() {
+        for case in row_cases::<F>() {
+            for labelled in [true, false] {
+                let mut data = RowData::new(Shape::Normal(3.0), 1, 6, 6, 1);
+                data.labels.clear();
+                let call = data.call(case, labelled, false);
+                let to = if labelled { call.to } else { To::Targets(&[]) };
+                let call = RowCall { logits: &[], to, ..call };
+                for level in Level::available() {
+                    let run = |end| call.run(level, end, Out::default());
+                    assert_eq!(run(End::Sum).expect("no rows").value(), F::ZERO);
+                    assert_eq!(run(End::Mean), Err(Error::Empty));
+                    assert_eq!(run(End::Total).expect("no rows").total(), fused_loss::Total::default());
+                }
+            }
+        }
+    }
+    check::<f32>();
+    check::<f64>();
+}
+
+/// The last row may end where its classes do.
+#[test]
+fn a_last_row_without_room() {
+    fn check<F: Tested>() {
+        for case in row_cases::<F>() {
+            let mut data = RowData::<F>::new(Shape::Normal(3.0), 3, 5, 9, 1);
+            data.logits.truncate(2 * 9 + 5);
+            data.targets.iter_mut().for_each(|targets| targets.truncate(2 * 9 + 5));
+            for labelled in [true, false] {
+                data.call(case, labelled, labelled).check("a last row without room");
+            }
+        }
+    }
+    check::<f32>();
+    check::<f64>();
+}
+
+/// A class whose weight is 0 adds nothing, however improbable its label is; a row that is no number stays none.
+#[test]
+fn class_weights_of_zero() {
+    fn check<F: Tested>() {
+        let case = RowCase::CrossEntropy(cross_entropy::<F>());
+        let (ninf, nan) = (-F::INFINITY, F::NAN);
+        let logits = [F::ONE, ninf, F::ZERO, F::ONE, nan, F::ZERO, F::ONE, F::ZERO, F::ZERO];
+        let call = RowCall {
+            case,
+            logits: &logits,
+            classes: 3,
+            stride: 3,
+            to: To::Labels(&[1, 1, 1]),
+            weights: None,
+            class_weights: Some(&[F::ONE, F::ZERO, F::ONE]),
+            scale: F::ONE,
+        };
+        call.check("a class of weight 0");
+    }
+    check::<f32>();
+    check::<f64>();
+}
+
+/// What becomes of a target, by class weights below 0 or by smoothing, has no domain: only what is given has.
+#[test]
+fn class_weights_below_zero() {
+    fn check<F: Tested>() {
+        for case in row_cases::<F>() {
+            for classes in [1, 3, 40] {
+                let mut data = RowData::new(Shape::Normal(3.0), 5, classes, classes, 6);
+                data.class_weights
+                    .iter_mut()
+                    .step_by(2)
+                    .for_each(|weight: &mut F| *weight = -*weight - F::HALF);
+                for labelled in [true, false] {
+                    let call = data.call(case, labelled, true);
+                    if call.weighs_classes() {
+                        call.check(&format!("{case:?}, labelled {labelled}, rows of {classes}"));
+                    }
+                }
+            }
+        }
+    }
+    check::<f32>();
+    check::<f64>();
+}
+
+/// All of a label goes to the other classes; and targets above 1, of which smoothing takes more than there is.
+#[test]
+fn all_goes_to_other_classes() {
+    fn check<F: Tested>(amount: f64, factor: f64) {
+        for classes in 1..140 {
+            let smoothing = Smoothing::OtherClasses(F::from_f64(amount));
+            let case = RowCase::CrossEntropy(SoftmaxCrossEntropy { smoothing, ..cross_entropy() });
+            let mut data = RowData::<F>::new(Shape::Normal(3.0), 3, classes, classes, classes as u64);
+            data.targets[0].iter_mut().for_each(|y| *y = *y * F::from_f64(factor));
+            data.call(case, true, false).check(&format!("{case:?}, labels, rows of {classes}"));
+            data.call(case, false, false).check(&format!("{case:?}, targets, rows of {classes}"));
+        }
+    }
+    for (amount, factor) in [(1.0, 1.0), (0.98, 5.0)] {
+        check::<f32>(amount, factor);
+        check::<f64>(amount, factor);
+    }
+}
