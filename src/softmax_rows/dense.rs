@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::float::Float;
 use crate::job::Job;
 use crate::lanes::{Lanes, Mask, Scalar};
-use crate::loss::Loss;
+use crate::loss::{Domain, Loss};
 use crate::math::ln_1p;
 use crate::row_loss::{OfRow, RowTargets};
 use crate::softmax::{Logits, Power, Row, Sums, is_place, lane, load_from, maximum, place, store_from};
@@ -183,6 +183,12 @@ struct Distribution<'a, F> {
 }
 
 impl<F: Float> Distribution<'_, F> {
+    /// Lanes whose targets, as they are given, lie outside the domain; none where it is everything, or there is a label.
+    #[inline(always)]
+    fn outside<V: Lanes<Elem = F>>(&self, zero: V, at: usize, domain: Domain<F>) -> Option<V::Mask> {
+        if self.of.is_empty() { None } else { domain.outside(load_from(zero, self.of, at).0) }
+    }
+
     #[inline(always)]
     fn at<V: Lanes<Elem = F>>(&self, zero: V, at: usize) -> V {
         let mut target = match self.of.is_empty() {
@@ -247,7 +253,7 @@ impl<F: Float, L: Loss<F>> Dense<'_, F, L> {
                 let target = self.targets.at(zero, at);
                 let (loss, slope) = self.of.at(self.log_share(z), target);
                 let live = zero.first(count);
-                if domain.outside(target).is_some_and(|wrong| (wrong & live).any()) {
+                if self.targets.outside(zero, at, domain).is_some_and(|wrong| (wrong & live).any()) {
                     return None;
                 }
                 losses.add(live.select(loss, zero), true);
