@@ -186,9 +186,8 @@ impl<F: Float, L: RowLoss<F>> Targets<L, F> for RowTargets<'_, F> {
             return Err(Error::Stride { stride, classes });
         }
         let rows = self.rows(pred);
-        // Of no classes there are no rows, and so no predictions.
         let whole = rows * stride;
-        if pred != whole && (rows == 0 || pred != whole - (stride - classes)) {
+        if classes == 0 || (pred != whole && (rows == 0 || pred != whole - (stride - classes))) {
             return Err(Error::Classes { pred, classes });
         }
         match self.of {

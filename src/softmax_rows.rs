@@ -100,7 +100,8 @@ impl<F: Float> Job<'_, F, RowTargets<'_, F>> {
 /// The log-sum-exp of a row whose maximum is no number.
 #[cold]
 fn no_log_sum<F: Float>(logits: &[F]) -> F {
-    logits.iter().fold(-F::INFINITY, |max, &z| if z.nan() || max > z || max.nan() { max } else { z })
+    // Nothing compares with NaN, which so takes the place of the maximum, and keeps it.
+    logits.iter().fold(-F::INFINITY, |max, &z| if max.nan() || max > z { max } else { z })
 }
 
 /// The place of the greatest number, the first of equal ones.

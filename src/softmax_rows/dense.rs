@@ -183,10 +183,10 @@ struct Distribution<'a, F> {
 }
 
 impl<F: Float> Distribution<'_, F> {
-    /// Lanes whose targets, as they are given, lie outside the domain; none where it is everything, or there is a label.
+    /// Lanes whose targets, as they are given, lie in the domain; none where it is everything, or there is a label.
     #[inline(always)]
-    fn outside<V: Lanes<Elem = F>>(&self, zero: V, at: usize, domain: Domain<F>) -> Option<V::Mask> {
-        if self.of.is_empty() { None } else { domain.outside(load_from(zero, self.of, at).0) }
+    fn inside<V: Lanes<Elem = F>>(&self, zero: V, at: usize, domain: Domain<F>) -> Option<V::Mask> {
+        if self.of.is_empty() { None } else { domain.inside(load_from(zero, self.of, at).0) }
     }
 
     #[inline(always)]
@@ -253,7 +253,7 @@ impl<F: Float, L: Loss<F>> Dense<'_, F, L> {
                 let target = self.targets.at(zero, at);
                 let (loss, slope) = self.of.at(self.log_share(z), target);
                 let live = zero.first(count);
-                if self.targets.outside(zero, at, domain).is_some_and(|wrong| (wrong & live).any()) {
+                if self.targets.inside(zero, at, domain).is_some_and(|right| !(right | !live).all()) {
                     return None;
                 }
                 losses.add(live.select(loss, zero), true);

@@ -221,24 +221,18 @@ impl<F: Float> Batch<F> {
     /// Makes the gradient of the exponentials that are in its room.
     #[inline(always)]
     fn write_kept<V: Lanes<Elem = F>>(&self, zero: V, grad: &mut [F], lane: usize) {
-        let classes = grad.len();
+        let (slopes, classes) = (Slopes::new(self, zero, lane), grad.len());
         let (registers, last) = grad.split_at_mut(classes - classes % V::LANES);
-        if self.multiple[0][lane].finite() {
-            let [high, low] = self.multiple.map(|lanes| zero.splat(lanes[lane]));
+        if slopes.whole {
             for register in registers.chunks_exact_mut(V::LANES) {
-                let e = zero.load(register);
-                e.mul_add(high, e * low).store(register);
+                slopes.multiple(zero.load(register)).store(register);
             }
-            let e = zero.load_first(last);
-            e.mul_add(high, e * low).store_first(last);
-            return;
+        } else {
+            for register in registers.chunks_exact_mut(V::LANES) {
+                slopes.product(zero.load(register)).store(register);
+            }
         }
-        let sums = Sums::of_inverse(zero, [self.inverse[0][lane], self.inverse[1][lane]]);
-        let factor = zero.splat(self.factor[lane]);
-        for register in registers.chunks_exact_mut(V::LANES) {
-            (sums.share(zero.load(register)) * factor).store(register);
-        }
-        (sums.share(zero.load_first(last)) * factor).store_first(last);
+        slopes.of(zero.load_first(last)).store_first(last);
     }
 
     /// Writes the gradient of a row whose exponentials are to be found again.
@@ -251,17 +245,53 @@ impl<F: Float> Batch<F> {
         lane: usize,
         add: bool,
     ) {
-        let sums = Sums::of_inverse(zero, [self.inverse[0][lane], self.inverse[1][lane]]);
+        let slopes = Slopes::new(self, zero, lane);
         let power = of.logits.of_row(zero, zero.single().splat(self.max[lane]));
-        let factor = zero.splat(self.factor[lane]);
         for at in (0..room.grad.len()).step_by(V::LANES) {
             let (z, _) = load_from(zero, room.logits(), at);
-            let mut slope = sums.share(power.of_capped(of.logits.cap(z))) * factor;
+            let mut slope = slopes.of(power.of_capped(of.logits.cap(z)));
             if of.logits.capped() {
                 slope = slope * of.logits.slope(z);
             }
             let new = if add { load_from(zero, room.grad, at).0 + slope } else { slope };
             store_from(new, room.grad, at);
         }
+    }
+}
+
+/// What makes slopes of the exponentials of a row.
+struct Slopes<V: Lanes> {
+    /// The factor of exponentials in two parts, and whether both are good.
+    multiple: [V; 2],
+    whole: bool,
+    sums: Sums<V>,
+    factor: V,
+}
+
+impl<F: Float, V: Lanes<Elem = F>> Slopes<V> {
+    #[inline(always)]
+    fn new(batch: &Batch<F>, zero: V, lane: usize) -> Self {
+        Slopes {
+            multiple: batch.multiple.map(|lanes| zero.splat(lanes[lane])),
+            whole: batch.multiple[0][lane].finite(),
+            sums: Sums::of_inverse(zero, [batch.inverse[0][lane], batch.inverse[1][lane]]),
+            factor: zero.splat(batch.factor[lane]),
+        }
+    }
+
+    #[inline(always)]
+    fn multiple(&self, exponential: V) -> V {
+        exponential.mul_add(self.multiple[0], exponential * self.multiple[1])
+    }
+
+    #[inline(always)]
+    fn product(&self, exponential: V) -> V {
+        self.sums.share(exponential) * self.factor
+    }
+
+    /// The slope, whichever way it is found.
+    #[inline(always)]
+    fn of(&self, exponential: V) -> V {
+        if self.whole { self.multiple(exponential) } else { self.product(exponential) }
     }
 }
