@@ -127,7 +127,7 @@ pub fn store_from<V: Lanes>(lanes: V, into: &mut [V::Elem], at: usize) {
 #[inline(always)]
 pub fn is_place<V: Lanes>(zero: V, at: usize, place: usize) -> V::Mask {
     match place.checked_sub(at) {
-        Some(lane) => zero.first(lane + 1) & !zero.first(lane),
+        Some(lane) => zero.first(lane.saturating_add(1)) & !zero.first(lane),
         None => zero.first(0),
     }
 }

@@ -110,7 +110,9 @@ fn scan(source: &str) -> Scan {
                 let for_tests = for_tests || header.contains("#[cfg(test)]");
                 let mut inside = false;
                 if let Some(name) = function_name(header) {
-                    let generic = header.contains(": Lanes");
+                    // One that names its instructions is compiled with them, inlined or not.
+                    let raw = header.contains("__m") && !header.contains("#[target_feature");
+                    let generic = header.contains(": Lanes") || raw;
                     // The entries into a level's instructions are the one place where inlining ends.
                     let entry = header.contains("#[inline(never)]") && name == "$name";
                     if (methods || generic) && !for_tests && !entry {
@@ -178,6 +180,8 @@ fn the_scan_knows_functions_from_other_things() {
     let bare = |source: &str| scan(source).bare;
     assert_eq!(bare("fn f<V: Lanes>(x: V) -> V { x }"), ["f"]);
     assert_eq!(bare("pub fn f<F: Float, V: Lanes<Elem = F>>(x: [V; 4]) -> V { x }"), ["f"]);
+    assert_eq!(bare("unsafe fn f(x: __m256) -> __m256 { x }"), ["f"]);
+    assert_eq!(bare("#[target_feature(enable = \"avx2\")] fn f(x: __m256) { }"), [""; 0]);
     assert_eq!(bare("fn f<V>(x: V)\nwhere\n    V: Lanes,\n{}"), ["f"]);
     assert_eq!(bare("impl<V: Lanes> Sum<V> { #[inline] fn f(self) { } fn g(self) { } }"), ["f", "g"]);
     assert_eq!(bare("trait Lanes { fn f(self); fn g(self) { } }"), ["g"]);
