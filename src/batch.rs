@@ -232,6 +232,7 @@ impl<'a, L: Copy, F: Float, T: Targets<L, F>> Batch<'a, L, F, T> {
     }
 
     /// The sum over a divisor, of a shape that is right.
+    #[inline]
     fn over(self, divisor: HighLow<F>) -> Result<F, Error<F>> {
         let mut factor = self.scale / divisor.high;
         let mut lift = F::ONE;
@@ -343,6 +344,7 @@ impl<'a, L: Copy, F: Float, T: Targets<L, F>> Batch<'a, L, F, T> {
         bad.map_or(Ok(()), Err)
     }
 
+    #[inline]
     fn run(self, factor: F, lift: F, total: Option<&mut Exact<F>>) -> Result<HighLow<F>, Error<F>> {
         let level = self.chosen_level();
         let (pred, grad): (&[F], &mut [F]) = match (self.pred, self.grad) {

@@ -197,6 +197,7 @@ impl<F: Float> HighLow<F> {
     }
 
     /// A count, exactly: no count of elements needs more than two significands.
+    #[inline]
     pub fn of_count(count: u64) -> Self {
         // A significand's worth of low bits is cut off, so that both parts are exact.
         let low = count & ((1 << (F::SIGNIFICAND - 1)) - 1);
@@ -206,6 +207,7 @@ impl<F: Float> HighLow<F> {
     /// `self / by`, within 1 ULP; `by` is finite and not 0.
     ///
     /// The quotient of the high parts is mended by its exact remainder. Pairs far from 1 are brought to exponent 0 first.
+    #[inline]
     pub fn divide(self, by: Self) -> F {
         let quotient = self.high / by.high;
         if self.high == F::ZERO || !self.high.finite() {
