@@ -300,6 +300,11 @@ impl<F: Float> RowTargets<'_, F> {
     }
 }
 
+/// An error for a target outside the domain of its loss.
+fn bad_target<F: Float>(domain: Domain<F>, target: F, index: usize) -> Option<Error<F>> {
+    (!domain.holds(target)).then_some(Error::Target { index, value: target })
+}
+
 /// Adds up the losses of rows that `fill` finds, from the first of a group on.
 pub fn sum_rows<F: Float>(
     rows: usize,

@@ -5,7 +5,7 @@
 //!
 //! Long sums are cut into blocks of [`Total::BLOCK`] classes, which are added exactly, as everywhere. Inside a block,
 //! four registers' worth of lanes are added plainly and their sum with its rounding error: terms of one sign, so that
-//! costs an ULP at most, and takes a third of the additions.
+//! costs an ULP and a half at most, and takes a third of the additions.
 
 use crate::float::Float;
 use crate::lanes::{Lanes, Mask, Scalar};

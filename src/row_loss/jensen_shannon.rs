@@ -54,8 +54,7 @@ impl<F: Float> RowLoss<F> for JensenShannon<F> {
     }
 
     fn bad(self, _: F, target: F, index: usize) -> Option<Error<F>> {
-        let holds = self.terms().target_domain().holds(target);
-        (!holds).then_some(Error::Target { index, value: target })
+        bad_target(self.terms().target_domain(), target, index)
     }
 
     fn run(

@@ -150,8 +150,7 @@ impl<F: Float> RowLoss<F> for SoftmaxCrossEntropy<F> {
     }
 
     fn bad(self, _: F, target: F, index: usize) -> Option<Error<F>> {
-        let holds = Domain::NOT_NEGATIVE.holds(target);
-        (!holds).then_some(Error::Target { index, value: target })
+        bad_target(Domain::NOT_NEGATIVE, target, index)
     }
 
     fn run(

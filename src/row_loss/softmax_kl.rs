@@ -83,8 +83,7 @@ impl<F: Float> RowLoss<F> for SoftmaxKl<F> {
     }
 
     fn bad(self, _: F, target: F, index: usize) -> Option<Error<F>> {
-        let holds = Loss::<F>::target_domain(self.divergence()).holds(target);
-        (!holds).then_some(Error::Target { index, value: target })
+        bad_target(Loss::<F>::target_domain(self.divergence()), target, index)
     }
 
     fn run(
