@@ -59,6 +59,13 @@ impl<F: Float, L: Loss<F>> OverSoftmax<F, L> {
         })
     }
 
+    /// A loss of target distributions, or of a teacher's logits, without further options.
+    pub fn of_distributions(of: L, temperature: F, teacher: bool) -> Self {
+        let logits = Logits::new(temperature, None);
+        let (z_loss, smoothing, ignore_index) = (F::ZERO, F::ZERO, None);
+        OverSoftmax { of, logits, z_loss, smoothing, ignore_index, teacher, label_alone: false }
+    }
+
     /// What a label alone needs to know.
     pub fn without_loss(self) -> OverSoftmax<F, ()> {
         let OverSoftmax { logits, z_loss, smoothing, ignore_index, teacher, label_alone, .. } = self;

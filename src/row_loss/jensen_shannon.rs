@@ -2,7 +2,6 @@ use super::softmax_kl::TARGETS;
 use super::*;
 use crate::lanes::{Lanes, Mask};
 use crate::math::{exp, ln};
-use crate::softmax::Logits;
 use crate::softmax_rows::OverSoftmax;
 
 /// Jensen-Shannon divergence between target probabilities y and the softmax q of logits, by a mixture with beta:
@@ -66,16 +65,9 @@ impl<F: Float> RowLoss<F> for JensenShannon<F> {
         // A label is a row of the probabilities 0 and 1, whatever target rows would be.
         let labelled = job.target.labelled();
         let terms = self.terms();
-        let over = OverSoftmax {
-            of: Terms { log_target: terms.log_target && !labelled, ..terms },
-            logits: Logits::new(self.temperature, None),
-            z_loss: F::ZERO,
-            smoothing: F::ZERO,
-            ignore_index: None,
-            teacher: self.targets == TargetKind::Logits && !labelled,
-            label_alone: false,
-        };
-        over.run(job, level, total)
+        let of = Terms { log_target: terms.log_target && !labelled, ..terms };
+        let teacher = self.targets == TargetKind::Logits && !labelled;
+        OverSoftmax::of_distributions(of, self.temperature, teacher).run(job, level, total)
     }
 }
 

@@ -1,6 +1,5 @@
 use super::*;
 use crate::loss::KlDivergence;
-use crate::softmax::Logits;
 use crate::softmax_rows::OverSoftmax;
 
 /// Kullback-Leibler divergence of the softmax q of logits from target probabilities y, as in distillation (Hinton et al.
@@ -95,15 +94,8 @@ impl<F: Float> RowLoss<F> for SoftmaxKl<F> {
         // A label is a row of the probabilities 0 and 1, whatever target rows would be.
         let labelled = job.target.labelled();
         let divergence = self.divergence();
-        let over = OverSoftmax {
-            of: KlDivergence { log_target: divergence.log_target && !labelled, ..divergence },
-            logits: Logits::new(self.temperature, None),
-            z_loss: F::ZERO,
-            smoothing: F::ZERO,
-            ignore_index: None,
-            teacher: self.targets == TargetKind::Logits && !labelled,
-            label_alone: false,
-        };
-        over.run(job, level, total)
+        let of = KlDivergence { log_target: divergence.log_target && !labelled, ..divergence };
+        let teacher = self.targets == TargetKind::Logits && !labelled;
+        OverSoftmax::of_distributions(of, self.temperature, teacher).run(job, level, total)
     }
 }
