@@ -16,7 +16,26 @@ use crate::total::{Exact, Total};
 
 impl<F: Float> Job<'_, F> {
     /// The sum of the losses, as a pair. It is added to `total`, where there is one.
+    #[inline]
     pub fn run<L: Loss<F>>(
+        self,
+        loss: L,
+        level: Level,
+        total: Option<&mut Exact<F>>,
+    ) -> Result<HighLow<F>, Error<F>> {
+        if !(cfg!(portable_simd) && total.is_none() && self.target.len() <= F::WIDTH && self.plain()) {
+            return self.run_blocks(loss, level, total);
+        }
+        let Job { pred, target, grad, factor, .. } = self;
+        let pair = loss.visit(RunShort { pred, target, grad: &mut *grad, factor, level });
+        if pair.low.nan() {
+            return Err(bad_value(loss, if pred.is_empty() { grad } else { pred }, target, &[], 0));
+        }
+        Ok(pair)
+    }
+
+    #[inline(never)]
+    fn run_blocks<L: Loss<F>>(
         mut self,
         loss: L,
         level: Level,
@@ -60,11 +79,22 @@ impl<F: Float> Job<'_, F> {
     }
 
     /// The bad element is in the register that the kernel stopped at, and nothing there has been written.
-    #[cold]
     fn bad<L: Loss<F>>(&self, loss: L, from: usize) -> Error<F> {
         let pred = if self.pred.is_empty() { &*self.grad } else { self.pred };
-        first_bad(loss, pred, self.target, self.weights, from).unwrap_or(Error::Empty)
+        bad_value(loss, pred, self.target, self.weights, from)
     }
+}
+
+/// The first bad value, which a kernel has met.
+#[cold]
+fn bad_value<F: Float, L: Loss<F>>(
+    loss: L,
+    pred: &[F],
+    target: &[F],
+    weights: &[F],
+    from: usize,
+) -> Error<F> {
+    first_bad(loss, pred, target, weights, from).unwrap_or(Error::Empty)
 }
 
 /// The first bad value from index `from` on: of one element, the weight before the target before the prediction.
@@ -172,15 +202,6 @@ impl<F: Float> Visitor<F> for Run<'_, '_, F> {
     #[inline]
     fn visit<L: Loss<F>>(self, loss: L) -> Self::Output {
         let Run { job, level, bad } = self;
-        if cfg!(portable_simd) && job.target.len() <= F::WIDTH && job.plain() {
-            let Job { pred, target, factor, .. } = *job;
-            let grad = &mut *job.grad;
-            return if grad.is_empty() {
-                level.run(Short::<F, L, false> { pred, target, grad, factor, loss, bad })
-            } else {
-                level.run(Short::<F, L, true> { pred, target, grad, factor, loss, bad })
-            };
-        }
         if job.grad.is_empty() {
             level.run(Block::<F, L, false> { job, loss, bad })
         } else {
@@ -269,6 +290,32 @@ impl<F: Float, L: Loss<F>, const GRAD: bool> Block<'_, '_, F, L, GRAD> {
     }
 }
 
+/// Enters the kernel of a short batch once the loss is known.
+struct RunShort<'j, F> {
+    pred: &'j [F],
+    target: &'j [F],
+    grad: &'j mut [F],
+    factor: F,
+    level: Level,
+}
+
+impl<F: Float> Visitor<F> for RunShort<'_, F> {
+    type Output = HighLow<F>;
+    #[inline]
+    fn visit<L: Loss<F>>(self, loss: L) -> HighLow<F> {
+        let RunShort { pred, target, grad, factor, level } = self;
+        if grad.is_empty() {
+            level.run(Short::<F, L, false> { pred, target, grad, factor, loss })
+        } else {
+            level.run(Short::<F, L, true> { pred, target, grad, factor, loss })
+        }
+    }
+}
+
+/// A row in memory. Registers that cross a cache line cannot be handed on from store to load.
+#[repr(align(64))]
+struct Row<F, const WIDTH: usize>([F; WIDTH]);
+
 /// A batch of no more than a row, without the rarer options, in a kernel of its own: it waits for every instruction.
 /// Each lane has one term, so that nothing is rounded before the fold.
 struct Short<'j, F, L, const GRAD: bool> {
@@ -278,63 +325,51 @@ struct Short<'j, F, L, const GRAD: bool> {
     grad: &'j mut [F],
     factor: F,
     loss: L,
-    bad: &'j mut Option<usize>,
 }
 
 impl<F: Float, L: Loss<F>, const GRAD: bool> Kernel<F> for Short<'_, F, L, GRAD> {
+    /// Its low part is NaN, which that of a sum never is, where a value is bad.
     type Output = HighLow<F>;
 
     #[inline(always)]
-    fn run<V: Lanes<Elem = F>, const WIDTH: usize, const PARTS: usize>(mut self, zero: V) -> HighLow<F> {
-        let sum = self.sum::<V, WIDTH, PARTS>(zero);
-        aside(sum, self.bad)
-    }
-}
-
-impl<F: Float, L: Loss<F>, const GRAD: bool> Short<'_, F, L, GRAD> {
-    /// The sum, or the index that the register of a bad value begins at.
-    #[inline(always)]
-    fn sum<V, const WIDTH: usize, const PARTS: usize>(&mut self, zero: V) -> Result<HighLow<F>, usize>
-    where
-        V: Lanes<Elem = F>,
-    {
-        let Short { pred, target, ref mut grad, factor, loss, .. } = *self;
+    fn run<V: Lanes<Elem = F>, const WIDTH: usize, const PARTS: usize>(self, zero: V) -> HighLow<F> {
+        let Short { pred, target, grad, factor, loss } = self;
         let (zero, count, lanes) = (zero.single(), target.len(), V::Single::LANES);
         let factor = zero.splat(factor);
         let in_place = GRAD && pred.is_empty();
-        // Slices of one length, as the compiler can see, need one check of bounds.
-        let pred = if in_place { target } else { pred.get(..count).unwrap_or(target) };
-        let grad = grad.get_mut(..if GRAD { count } else { 0 }).unwrap_or_default();
-        let mut losses = [F::ZERO; WIDTH];
+        let pred = if in_place { target } else { pred };
+        let mut losses = Row([F::ZERO; WIDTH]);
+        let Row(losses) = &mut losses;
+        let mut wrong = false;
         let mut at = 0;
-        while at < count {
-            let (end, whole) = (at + lanes, count - at >= lanes);
-            let pred = if in_place { &*grad } else { pred };
-            let (pred, target) = if whole {
-                (zero.load(&pred[at..end]), zero.load(&target[at..end]))
-            } else {
-                (zero.load_first(&pred[at..]), zero.load_first(&target[at..]))
-            };
-            let (mut value, slope) = loss.at(pred, target);
-            let mut right = right(loss, pred, target);
-            if !whole {
-                let live = zero.first(count - at);
+        for losses in losses.chunks_exact_mut(lanes) {
+            if at >= count {
+                break;
+            }
+            let live = lanes.min(count - at);
+            let preds = zero.part(if in_place { &*grad } else { pred }, at, live);
+            let targets = zero.part(target, at, live);
+            let (mut value, slope) = loss.at(preds, targets);
+            let mut right = right(loss, preds, targets);
+            if live < lanes {
+                let live = zero.first(live);
                 value = live.keep(value);
                 right = right.map(|right| right | !live);
             }
             if right.is_some_and(|right| !right.all()) {
-                return Err(at);
+                wrong = true;
+                break;
             }
-            if let Some(losses) = losses.get_mut(at..end) {
-                (zero + value).store(losses);
-            }
+            (zero + value).store(losses);
             if GRAD {
-                let slope = slope * factor;
-                if whole { slope.store(&mut grad[at..end]) } else { slope.store_first(&mut grad[at..]) }
+                (slope * factor).put(grad, at, live);
             }
-            at = end;
+            at += lanes;
         }
-        Ok(fold(&losses, None, count))
+        if wrong {
+            return HighLow { high: F::ZERO, low: F::NAN };
+        }
+        fold(losses, None, count)
     }
 }
 

@@ -199,6 +199,9 @@ impl<F: Float> HighLow<F> {
     /// A count, exactly: no count of elements needs more than two significands.
     #[inline]
     pub fn of_count(count: u64) -> Self {
+        if count >> F::SIGNIFICAND == 0 {
+            return HighLow { high: F::from_count(count), low: F::ZERO };
+        }
         // A significand's worth of low bits is cut off, so that both parts are exact.
         let low = count & ((1 << (F::SIGNIFICAND - 1)) - 1);
         two_sum(F::from_count(count - low), F::from_count(low))
