@@ -7,6 +7,8 @@
 //! four registers' worth of lanes are added plainly and their sum with its rounding error: terms of one sign, so that
 //! costs an ULP and a half at most, and takes a third of the additions.
 
+use core::ops::Range;
+
 use crate::float::Float;
 use crate::lanes::{Lanes, Mask, Scalar};
 use crate::math::Functions;
@@ -132,9 +134,10 @@ pub fn is_place<V: Lanes>(zero: V, at: usize, place: usize) -> V::Mask {
     }
 }
 
-/// The greatest number of a row; NaN is passed over, and of nothing it is -inf.
+/// The greatest number of a row, and the place of the first element that equals it. NaN is passed over, and of nothing
+/// it is -inf.
 #[inline(always)]
-pub fn maximum<V: Lanes>(zero: V, row: &[V::Elem]) -> V::Elem {
+pub fn maximum<V: Lanes>(zero: V, row: &[V::Elem]) -> (V::Elem, usize) {
     let lowest = zero.splat(-V::Elem::INFINITY);
     let mut max = lowest;
     let whole = row.len() - row.len() % V::LANES;
@@ -145,12 +148,13 @@ pub fn maximum<V: Lanes>(zero: V, row: &[V::Elem]) -> V::Elem {
     if !last.is_empty() {
         max = zero.first(last.len()).select(zero.load_first(last), lowest).max(max);
     }
-    max.greatest()
+    let max = max.greatest();
+    (max, place(zero, row, max))
 }
 
 /// The place of the first element that equals `of`.
 #[inline(always)]
-pub fn place<V: Lanes>(zero: V, row: &[V::Elem], of: V::Elem) -> usize {
+fn place<V: Lanes>(zero: V, row: &[V::Elem], of: V::Elem) -> usize {
     let wanted = zero.splat(of);
     let mut at = 0;
     for register in row.chunks_exact(V::LANES) {
@@ -219,20 +223,21 @@ impl<F: Float> Row<'_, F> {
     {
         let mut sums = [LaneSum::new(zero); PARTS];
         let tile = GROUPS * WIDTH;
-        // Logits in place that are not kept are a rare sight.
-        let usual = keep || !self.logits.is_empty();
         for first in (from..to).step_by(tile) {
             let end = first + tile;
-            if usual && end <= to && (except < first || end <= except) {
-                self.tile::<V, WIDTH, PARTS, SHAPED>(zero, &power, keep, first, &mut sums);
+            let whole = end <= to && (except < first || end <= except);
+            if !whole {
+                let tile = first..to.min(end);
+                self.odd_tile::<V, WIDTH, PARTS, SHAPED>(zero, &power, keep, except, tile, &mut sums);
                 continue;
             }
-            for (part, sum) in sums.iter_mut().enumerate() {
-                let mut few = zero;
-                for at in (first + part * V::LANES..end).step_by(WIDTH) {
-                    few = few + self.register::<V, SHAPED>(zero, &power, keep, except, at, to);
-                }
-                sum.add(few, true);
+            let tile = Tile::<V, WIDTH, SHAPED> { zero, power };
+            match (self.logits.get(first..end), self.grad.get_mut(first..end)) {
+                (Some(logits), Some(kept)) if keep => tile.add::<PARTS, true, true>(logits, kept, &mut sums),
+                (Some(logits), _) => tile.add::<PARTS, true, false>(logits, &mut [], &mut sums),
+                (None, Some(kept)) if keep => tile.add::<PARTS, false, true>(&[], kept, &mut sums),
+                (None, Some(logits)) => tile.add::<PARTS, true, false>(logits, &mut [], &mut sums),
+                (None, None) => {}
             }
         }
         let (mut sum_row, mut error_row) = ([F::ZERO; WIDTH], [F::ZERO; WIDTH]);
@@ -243,60 +248,68 @@ impl<F: Float> Row<'_, F> {
         fold(&sum_row, Some(&error_row), WIDTH)
     }
 
-    /// Adds up a whole tile of exponentials.
+    /// Adds up a tile that is not whole, or has the place that is left out.
     #[inline(always)]
-    fn tile<V: Lanes<Elem = F>, const WIDTH: usize, const PARTS: usize, const SHAPED: bool>(
-        &mut self,
-        zero: V,
-        power: &Power<V>,
-        keep: bool,
-        first: usize,
-        sums: &mut [LaneSum<V>; PARTS],
-    ) {
-        let end = first + GROUPS * WIDTH;
-        let logits = self.logits.get(first..end);
-        let mut kept = if keep { self.grad.get_mut(first..end) } else { None };
-        for (part, sum) in sums.iter_mut().enumerate() {
-            let mut few = zero;
-            for group in 0..GROUPS {
-                let lanes = group * WIDTH + part * V::LANES..group * WIDTH + (part + 1) * V::LANES;
-                let z = match (logits, &kept) {
-                    (Some(logits), _) => zero.load(&logits[lanes.clone()]),
-                    (None, Some(kept)) => zero.load(&kept[lanes.clone()]),
-                    (None, None) => zero,
-                };
-                let e = power.exp::<SHAPED>(z);
-                if let Some(kept) = &mut kept {
-                    e.store(&mut kept[lanes]);
-                }
-                few = few + e;
-            }
-            sum.add(few, true);
-        }
-    }
-
-    /// The exponentials of a register that may reach beyond the end `to`, or hold the place that is left out.
-    #[inline(always)]
-    fn register<V: Lanes<Elem = F>, const SHAPED: bool>(
+    fn odd_tile<V: Lanes<Elem = F>, const WIDTH: usize, const PARTS: usize, const SHAPED: bool>(
         &mut self,
         zero: V,
         power: &Power<V>,
         keep: bool,
         except: usize,
-        at: usize,
-        to: usize,
-    ) -> V {
-        if at >= to {
-            return zero;
+        tile: Range<usize>,
+        sums: &mut [LaneSum<V>; PARTS],
+    ) {
+        let mut room = [[F::ZERO; WIDTH]; GROUPS];
+        let room = room.as_flattened_mut();
+        let logits = &self.logits()[tile.clone()];
+        for (at, into) in (0..logits.len()).step_by(V::LANES).zip(room.chunks_exact_mut(V::LANES)) {
+            let (z, count) = load_from(zero, logits, at);
+            zero.first(count).keep(power.exp::<SHAPED>(z)).store(into);
         }
-        let (z, count) = load_from(zero, self.logits(), at);
-        let e = power.exp::<SHAPED>(z);
         if keep {
-            store_from(e, self.grad, at);
+            let count = tile.len();
+            self.grad[tile.clone()].copy_from_slice(&room[..count]);
         }
-        if count == V::LANES && !(at..to).contains(&except) {
-            return e;
+        if tile.contains(&except) {
+            room[except - tile.start] = F::ZERO;
         }
-        zero.first(count).select(is_place(zero, at, except).select(zero, e), zero)
+        for (part, sum) in sums.iter_mut().enumerate() {
+            let mut few = zero;
+            for row in room.chunks_exact(WIDTH) {
+                few = few + zero.load(&row[part * V::LANES..(part + 1) * V::LANES]);
+            }
+            sum.add(few, true);
+        }
+    }
+}
+
+/// Whole tiles of exponentials.
+struct Tile<V: Lanes, const WIDTH: usize, const SHAPED: bool> {
+    zero: V,
+    power: Power<V>,
+}
+
+impl<F: Float, V: Lanes<Elem = F>, const WIDTH: usize, const SHAPED: bool> Tile<V, WIDTH, SHAPED> {
+    /// Adds up a tile of exponentials, of `logits` or of what lies where they are kept.
+    #[inline(always)]
+    fn add<const PARTS: usize, const APART: bool, const KEEP: bool>(
+        &self,
+        logits: &[F],
+        kept: &mut [F],
+        sums: &mut [LaneSum<V>; PARTS],
+    ) {
+        for (part, sum) in sums.iter_mut().enumerate() {
+            let mut few = self.zero;
+            for group in 0..GROUPS {
+                let lanes = group * WIDTH + part * V::LANES..group * WIDTH + (part + 1) * V::LANES;
+                let logits = if APART { &logits[lanes.clone()] } else { &kept[lanes.clone()] };
+                let e = self.power.exp::<SHAPED>(self.zero.load(logits));
+                if KEEP {
+                    e.store(&mut kept[lanes]);
+                }
+                few = if group == 0 { e } else { few + e };
+            }
+            sum.add(few, true);
+        }
     }
 }

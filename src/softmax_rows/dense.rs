@@ -11,7 +11,7 @@ use crate::lanes::{Lanes, Mask, Scalar};
 use crate::loss::{Domain, Loss};
 use crate::math::ln_1p;
 use crate::row_loss::{OfRow, RowTargets};
-use crate::softmax::{Logits, Power, Row, Sums, is_place, lane, load_from, maximum, place, store_from};
+use crate::softmax::{Logits, Power, Row, Sums, is_place, lane, load_from, maximum, store_from};
 use crate::sum::{LaneSum, fold};
 
 impl<F: Float, L: Loss<F>> OverSoftmax<F, L> {
@@ -127,11 +127,10 @@ impl<F: Float> Kernel<F> for Softmax<'_, F> {
     fn run<V: Lanes<Elem = F>, const WIDTH: usize, const PARTS: usize>(self, zero: V) -> Self::Output {
         let Softmax { row, logits } = self;
         let mut room = Row { logits: row, grad: &mut [] };
-        let max = maximum(zero, row);
+        let (max, at) = maximum(zero, row);
         if !max.finite() {
             return None;
         }
-        let at = place(zero, row, max);
         let max = logits.cap(zero.single().splat(max));
         let top = lane(logits.against(max).of_capped(max));
         let power = logits.of_row(zero, max);

@@ -9,7 +9,7 @@ use crate::float::Float;
 use crate::job::Job;
 use crate::lanes::Lanes;
 use crate::row_loss::RowTargets;
-use crate::softmax::{Row, Sums, load_from, maximum, place, store_from};
+use crate::softmax::{Row, Sums, load_from, maximum, store_from};
 
 /// So many logits stay in the first cache until they are looked at again.
 const NEAR: usize = 4_096;
@@ -94,8 +94,7 @@ impl<F: Float> Batch<F> {
             grad: job.grad.get_mut(elements).unwrap_or_default(),
         };
         let label = job.target.label(row);
-        let max = maximum(zero, room.logits());
-        let at = place(zero, room.logits(), max);
+        let (max, at) = maximum(zero, room.logits());
         self.max[lane] = max;
         self.own[lane] = label.map_or(F::ZERO, |label| room.logits()[label]);
         self.hit[lane] = if label == Some(at) { F::ONE } else { F::ZERO };

@@ -6,7 +6,7 @@ use super::many::Batch;
 use crate::dispatch::{Kernel, Level};
 use crate::float::Float;
 use crate::lanes::Lanes;
-use crate::softmax::{Row, maximum, place};
+use crate::softmax::{Row, maximum};
 use crate::sum::HighLow;
 use crate::total::{Exact, Total};
 
@@ -18,8 +18,7 @@ impl<F: Float> Kernel<F> for Greatest<'_, F> {
 
     #[inline(always)]
     fn run<V: Lanes<Elem = F>, const WIDTH: usize, const PARTS: usize>(self, zero: V) -> (F, usize) {
-        let max = maximum(zero, self.0);
-        (max, place(zero, self.0, max))
+        maximum(zero, self.0)
     }
 }
 

@@ -5,7 +5,7 @@ use crate::dispatch::Kernel;
 use crate::float::Float;
 use crate::lanes::{Lanes, Scalar};
 use crate::math::ln_1p;
-use crate::softmax::{Logits, Row, Sums, lane, load_from, maximum, place, store_from};
+use crate::softmax::{Logits, Row, Sums, lane, load_from, maximum, store_from};
 
 /// What becomes of the logits of a row.
 #[derive(Clone, Copy, PartialEq)]
@@ -29,13 +29,12 @@ impl<F: Float> Kernel<F> for Shares<'_, F> {
     #[inline(always)]
     fn run<V: Lanes<Elem = F>, const WIDTH: usize, const PARTS: usize>(self, zero: V) -> F {
         let Shares { mut room, logits, form } = self;
-        let max = maximum(zero, room.logits());
+        let (max, at) = maximum(zero, room.logits());
         if !max.finite() {
             let log_sum = no_log_sum(room.logits());
             room.grad.fill(F::NAN);
             return log_sum;
         }
-        let at = place(zero, room.logits(), max);
         let single = zero.single().splat(max);
         let top = lane(logits.against(single).of_capped(single));
         let power = logits.of_row(zero, single);

@@ -12,6 +12,7 @@ mod row_bits;
 mod row_errors;
 mod row_losses;
 mod row_pytorch;
+mod row_shards;
 mod row_specials;
 mod rows;
 mod support;
