@@ -11,7 +11,9 @@ use core::sync::atomic::{AtomicU8, Ordering};
 use crate::float::Float;
 #[cfg(x86_dispatch)]
 use crate::lanes::{Avx2F32, Avx2F64, Avx512F32, Avx512F64};
-use crate::lanes::{Lanes, Pair, PortableF32, PortableF64, Scalar, sealed::Register};
+#[cfg(portable_simd)]
+use crate::lanes::Pair;
+use crate::lanes::{Lanes, PortableF32, PortableF64, Scalar, sealed::Register};
 
 #[cfg(x86_dispatch)]
 mod cpu;
@@ -152,7 +154,7 @@ impl Level {
             Kind::Portable if cfg!(x86_dispatch) => "SSE2, 128 bits",
             Kind::Portable if cfg!(portable_fused) => "NEON with FMA, 128 bits",
             Kind::Portable if cfg!(portable_simd) => "simd128, 128 bits",
-            Kind::Portable => "plain code, four numbers at a time",
+            Kind::Portable => "one number at a time",
             #[cfg(x86_dispatch)]
             Kind::Avx2 => "AVX2 with FMA, 256 bits",
             #[cfg(x86_dispatch)]
@@ -245,6 +247,10 @@ impl Enter for f32 {
         unsafe {
             match level.0 {
                 Kind::Scalar => plain::<f32, Scalar<f32>, K, 32, 32>(kernel),
+                // Without SIMD, one copy of a kernel is enough: both have the same bits.
+                #[cfg(not(portable_simd))]
+                Kind::Portable => plain::<f32, Scalar<f32>, K, 32, 32>(kernel),
+                #[cfg(portable_simd)]
                 Kind::Portable => plain::<f32, Pair<Pair<PortableF32>>, K, 32, 2>(kernel),
                 #[cfg(x86_dispatch)]
                 Kind::Avx2 => avx2::<f32, Pair<Pair<Avx2F32>>, K, 32, 1>(kernel),
@@ -268,6 +274,10 @@ impl Enter for f64 {
         unsafe {
             match level.0 {
                 Kind::Scalar => plain::<f64, Scalar<f64>, K, 16, 16>(kernel),
+                // Without SIMD, one copy of a kernel is enough: both have the same bits.
+                #[cfg(not(portable_simd))]
+                Kind::Portable => plain::<f64, Scalar<f64>, K, 16, 16>(kernel),
+                #[cfg(portable_simd)]
                 Kind::Portable => plain::<f64, Pair<Pair<PortableF64>>, K, 16, 2>(kernel),
                 #[cfg(x86_dispatch)]
                 Kind::Avx2 => avx2::<f64, Pair<Pair<Avx2F64>>, K, 16, 1>(kernel),

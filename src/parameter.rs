@@ -100,8 +100,10 @@ impl Parameter {
                 value >= F::ONE / power && value <= power
             }
             Values::Whole => {
-                let number = value.to_f64();
-                number.abs() <= (1_u64 << 53) as f64 && number == number as i64 as f64
+                // Without f64 arithmetic, which targets that have f32 alone would link for it.
+                let magnitude = value.magnitude();
+                let exact = F::from_count(1 << (F::SIGNIFICAND - 1));
+                magnitude <= F::from_count(1 << 53) && (magnitude >= exact || (magnitude + exact) - exact == magnitude)
             }
             Values::Choice(choices) => (0..choices.len()).any(|index| value == F::from_count(index as u64)),
             Values::Flag => value == F::ZERO || value == F::ONE,
