@@ -3,12 +3,14 @@
 //! - `x86_dispatch`: x86 with SSE2, where wider registers are chosen at run time.
 //! - `portable_fused`: the portable registers multiply and add with one rounding (aarch64, whose baseline has FMA).
 //! - `portable_simd`: the portable registers are real ones here, not plain code.
+//! - `small`: the crate is compiled for size (opt-level s or z), for a target whose levels all have the same bits. One copy
+//!   of everything, then: one kind of register, one loop for all losses, functions that are called.
 
 use std::env;
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
-    println!("cargo::rustc-check-cfg=cfg(x86_dispatch, portable_fused, portable_simd)");
+    println!("cargo::rustc-check-cfg=cfg(x86_dispatch, portable_fused, portable_simd, small)");
     let arch = env::var("CARGO_CFG_TARGET_ARCH").unwrap_or_default();
     let features = env::var("CARGO_CFG_TARGET_FEATURE").unwrap_or_default();
     let has = |name: &str| features.split(',').any(|feature| feature == name);
@@ -19,6 +21,10 @@ fn main() {
     }
     if neon {
         println!("cargo::rustc-cfg=portable_fused");
+    }
+    let for_size = matches!(env::var("OPT_LEVEL").as_deref(), Ok("s" | "z"));
+    if for_size && !x86 && !neon {
+        println!("cargo::rustc-cfg=small");
     }
     if x86 || neon || has("simd128") {
         println!("cargo::rustc-cfg=portable_simd");

@@ -9,11 +9,13 @@ use core::fmt;
 use core::sync::atomic::{AtomicU8, Ordering};
 
 use crate::float::Float;
+#[cfg(any(x86_dispatch, all(portable_simd, not(small))))]
+use crate::lanes::Pair;
+#[cfg(not(all(portable_simd, small)))]
+use crate::lanes::Scalar;
 #[cfg(x86_dispatch)]
 use crate::lanes::{Avx2F32, Avx2F64, Avx512F32, Avx512F64};
-#[cfg(portable_simd)]
-use crate::lanes::Pair;
-use crate::lanes::{Lanes, PortableF32, PortableF64, Scalar, sealed::Register};
+use crate::lanes::{Lanes, PortableF32, PortableF64, sealed::Register};
 
 #[cfg(x86_dispatch)]
 mod cpu;
@@ -246,11 +248,14 @@ impl Enter for f32 {
         // SAFETY: `level` is the proof, see the head of the file.
         unsafe {
             match level.0 {
-                Kind::Scalar => plain::<f32, Scalar<f32>, K, 32, 32>(kernel),
-                // Without SIMD, one copy of a kernel is enough: both have the same bits.
+                // One copy of a kernel is enough: both have the same bits.
                 #[cfg(not(portable_simd))]
-                Kind::Portable => plain::<f32, Scalar<f32>, K, 32, 32>(kernel),
-                #[cfg(portable_simd)]
+                Kind::Scalar | Kind::Portable => plain::<f32, Scalar<f32>, K, 32, 32>(kernel),
+                #[cfg(all(portable_simd, small))]
+                Kind::Scalar | Kind::Portable => plain::<f32, PortableF32, K, 32, 8>(kernel),
+                #[cfg(all(portable_simd, not(small)))]
+                Kind::Scalar => plain::<f32, Scalar<f32>, K, 32, 32>(kernel),
+                #[cfg(all(portable_simd, not(small)))]
                 Kind::Portable => plain::<f32, Pair<Pair<PortableF32>>, K, 32, 2>(kernel),
                 #[cfg(x86_dispatch)]
                 Kind::Avx2 => avx2::<f32, Pair<Pair<Avx2F32>>, K, 32, 1>(kernel),
@@ -273,11 +278,14 @@ impl Enter for f64 {
         // SAFETY: `level` is the proof, see the head of the file.
         unsafe {
             match level.0 {
-                Kind::Scalar => plain::<f64, Scalar<f64>, K, 16, 16>(kernel),
-                // Without SIMD, one copy of a kernel is enough: both have the same bits.
+                // One copy of a kernel is enough: both have the same bits.
                 #[cfg(not(portable_simd))]
-                Kind::Portable => plain::<f64, Scalar<f64>, K, 16, 16>(kernel),
-                #[cfg(portable_simd)]
+                Kind::Scalar | Kind::Portable => plain::<f64, Scalar<f64>, K, 16, 16>(kernel),
+                #[cfg(all(portable_simd, small))]
+                Kind::Scalar | Kind::Portable => plain::<f64, PortableF64, K, 16, 8>(kernel),
+                #[cfg(all(portable_simd, not(small)))]
+                Kind::Scalar => plain::<f64, Scalar<f64>, K, 16, 16>(kernel),
+                #[cfg(all(portable_simd, not(small)))]
                 Kind::Portable => plain::<f64, Pair<Pair<PortableF64>>, K, 16, 2>(kernel),
                 #[cfg(x86_dispatch)]
                 Kind::Avx2 => avx2::<f64, Pair<Pair<Avx2F64>>, K, 16, 1>(kernel),

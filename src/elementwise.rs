@@ -23,7 +23,11 @@ impl<F: Float> Job<'_, F> {
         level: Level,
         total: Option<&mut Exact<F>>,
     ) -> Result<HighLow<F>, Error<F>> {
-        if !(cfg!(portable_simd) && total.is_none() && self.target.len() <= F::WIDTH && self.plain()) {
+        if !(cfg!(all(portable_simd, not(small)))
+            && total.is_none()
+            && self.target.len() <= F::WIDTH
+            && self.plain())
+        {
             return self.run_blocks(loss, level, total);
         }
         let Job { pred, target, grad, factor, .. } = self;
@@ -202,7 +206,7 @@ impl<F: Float> Visitor<F> for Run<'_, '_, F> {
     #[inline]
     fn visit<L: Loss<F>>(self, loss: L) -> Self::Output {
         let Run { job, level, bad } = self;
-        if job.grad.is_empty() {
+        if cfg!(not(small)) && job.grad.is_empty() {
             level.run(Block::<F, L, false> { job, loss, bad })
         } else {
             level.run(Block::<F, L, true> { job, loss, bad })
@@ -252,7 +256,7 @@ impl<F: Float, L: Loss<F>, const GRAD: bool> Block<'_, '_, F, L, GRAD> {
 
         // Whole rows: all that counts for speed, with sums in registers. One lane a register is for targets where size
         // is what counts: there, the last loop does it all.
-        if V::LANES > 1 && count >= WIDTH {
+        if cfg!(not(small)) && V::LANES > 1 && count >= WIDTH {
             let mut sums = [LaneSum::new(zero); PARTS];
             if plain {
                 job.plain_rows::<L, V, WIDTH, PARTS, GRAD>(loss, zero, &mut sums)?;

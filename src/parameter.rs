@@ -103,7 +103,8 @@ impl Parameter {
                 // Without f64 arithmetic, which targets that have f32 alone would link for it.
                 let magnitude = value.magnitude();
                 let exact = F::from_count(1 << (F::SIGNIFICAND - 1));
-                magnitude <= F::from_count(1 << 53) && (magnitude >= exact || (magnitude + exact) - exact == magnitude)
+                magnitude <= F::from_count(1 << 53)
+                    && (magnitude >= exact || (magnitude + exact) - exact == magnitude)
             }
             Values::Choice(choices) => (0..choices.len()).any(|index| value == F::from_count(index as u64)),
             Values::Flag => value == F::ZERO || value == F::ONE,

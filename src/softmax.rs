@@ -136,7 +136,8 @@ pub fn is_place<V: Lanes>(zero: V, at: usize, place: usize) -> V::Mask {
 
 /// The greatest number of a row, and the place of the first element that equals it. NaN is passed over, and of nothing
 /// it is -inf.
-#[inline(always)]
+#[cfg_attr(not(small), inline(always))]
+#[cfg_attr(small, inline(never))]
 pub fn maximum<V: Lanes>(zero: V, row: &[V::Elem]) -> (V::Elem, usize) {
     let lowest = zero.splat(-V::Elem::INFINITY);
     let mut max = lowest;
@@ -180,8 +181,29 @@ impl<F: Float> Row<'_, F> {
     }
 
     /// The sum of all exponentials but that of the place `except`. Where they are kept, the gradient's room holds them.
+    /// `shaped` is what [`Logits::shaped`] says.
+    #[cfg_attr(not(small), inline(always))]
+    #[cfg_attr(small, inline(never))]
+    pub fn exponentials<V, const WIDTH: usize, const PARTS: usize>(
+        &mut self,
+        zero: V,
+        power: Power<V>,
+        shaped: bool,
+        except: usize,
+        keep: bool,
+    ) -> HighLow<F>
+    where
+        V: Lanes<Elem = F>,
+    {
+        if cfg!(small) || shaped {
+            self.blocks::<V, WIDTH, PARTS, true>(zero, power, except, keep)
+        } else {
+            self.blocks::<V, WIDTH, PARTS, false>(zero, power, except, keep)
+        }
+    }
+
     #[inline(always)]
-    pub fn exponentials<V, const WIDTH: usize, const PARTS: usize, const SHAPED: bool>(
+    fn blocks<V, const WIDTH: usize, const PARTS: usize, const SHAPED: bool>(
         &mut self,
         zero: V,
         power: Power<V>,
@@ -226,7 +248,7 @@ impl<F: Float> Row<'_, F> {
         for first in (from..to).step_by(tile) {
             let end = first + tile;
             let whole = end <= to && (except < first || end <= except);
-            if !whole {
+            if cfg!(small) || !whole {
                 let tile = first..to.min(end);
                 self.odd_tile::<V, WIDTH, PARTS, SHAPED>(zero, &power, keep, except, tile, &mut sums);
                 continue;

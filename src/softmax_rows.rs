@@ -68,8 +68,13 @@ impl<F: Float, L: Loss<F>> OverSoftmax<F, L> {
 
     /// What a label alone needs to know.
     pub fn without_loss(self) -> OverSoftmax<F, ()> {
-        let OverSoftmax { logits, z_loss, smoothing, ignore_index, teacher, label_alone, .. } = self;
-        OverSoftmax { of: (), logits, z_loss, smoothing, ignore_index, teacher, label_alone }
+        self.map(|_| ())
+    }
+
+    /// The same of another loss.
+    pub fn map<M>(self, to: impl FnOnce(L) -> M) -> OverSoftmax<F, M> {
+        let OverSoftmax { of, logits, z_loss, smoothing, ignore_index, teacher, label_alone } = self;
+        OverSoftmax { of: to(of), logits, z_loss, smoothing, ignore_index, teacher, label_alone }
     }
 
     /// The same for labels alone.

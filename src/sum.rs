@@ -115,9 +115,9 @@ pub struct HighLow<F> {
 /// It runs on the portable registers, once for all levels. TwoSum makes NaN of infinite sums, so where the plain fold
 /// is not finite, it alone is the result, as plain summation would have it.
 ///
-/// Without SIMD it is one copy for all losses: there, size is what counts.
-#[cfg_attr(portable_simd, inline(always))]
-#[cfg_attr(not(portable_simd), inline(never))]
+/// Where size is what counts, it is one copy for all losses.
+#[cfg_attr(not(any(small, not(portable_simd))), inline(always))]
+#[cfg_attr(any(small, not(portable_simd)), inline(never))]
 pub fn fold<F: Float, const WIDTH: usize>(
     sums: &[F; WIDTH],
     errors: Option<&[F; WIDTH]>,

@@ -127,7 +127,8 @@ pub(crate) struct Scaling<F> {
 
 /// e^(z / T) scaled by what is part of `magic` beside 1.5 2^(SIGNIFICAND - 1) and the bias: a power of two. Without
 /// `TEMPERED`, T is 1.
-#[inline(always)]
+#[cfg_attr(not(small), inline(always))]
+#[cfg_attr(small, inline(never))]
 pub(crate) fn scaled<V: Lanes, const TEMPERED: bool>(z: V, magic: V, of: &Scaling<V::Elem>) -> V {
     let (q, one) = (V::Elem::EXP.q, z.splat(V::Elem::ONE));
     let biased = z.mul_add(z.splat(of.log2_e), magic);
@@ -158,7 +159,8 @@ pub(crate) fn scaled<V: Lanes, const TEMPERED: bool>(z: V, magic: V, of: &Scalin
 ///     math::exp_nonpositive(-distance.abs())
 /// }
 /// ```
-#[inline(always)]
+#[cfg_attr(not(small), inline(always))]
+#[cfg_attr(small, inline(never))]
 pub fn exp_nonpositive<V: Lanes>(x: V) -> V {
     let of = V::Elem::EXP;
     let x = x.splat(of.lowest).max(x);
@@ -182,7 +184,8 @@ pub fn exp_nonpositive<V: Lanes>(x: V) -> V {
 ///     math::exp(logit)
 /// }
 /// ```
-#[inline(always)]
+#[cfg_attr(not(small), inline(always))]
+#[cfg_attr(small, inline(never))]
 pub fn exp<V: Lanes>(x: V) -> V {
     let of = V::Elem::EXP;
     let x = x.clamp(x.splat(of.lowest), x.splat(of.highest));
@@ -228,7 +231,8 @@ fn power_scaled_down<V: Lanes>(x: V, n: V) -> V {
 ///     math::exp_m1(change)
 /// }
 /// ```
-#[inline(always)]
+#[cfg_attr(not(small), inline(always))]
+#[cfg_attr(small, inline(never))]
 pub fn exp_m1<V: Lanes>(x: V) -> V {
     // Half the result is (s - 1/2) + s (r + r^2 Q), s = 2^(n-1), which is a number for n = 128 (f32) and 1024 (f64)
     // too. What s - 1/2 and its sum with s r_high lose is added to the small part, and so is what the rounding of r

@@ -73,7 +73,8 @@ pub const F64: Constants<f64> = Constants {
 ///     -math::ln(probability)
 /// }
 /// ```
-#[inline(always)]
+#[cfg_attr(not(small), inline(always))]
+#[cfg_attr(small, inline(never))]
 pub fn ln<V: Lanes>(x: V) -> V {
     let of = V::Elem::LN;
     let shift = V::Elem::SIGNIFICAND - 1;
@@ -107,7 +108,8 @@ pub fn ln<V: Lanes>(x: V) -> V {
 ///     math::ln_1p(-p)
 /// }
 /// ```
-#[inline(always)]
+#[cfg_attr(not(small), inline(always))]
+#[cfg_attr(small, inline(never))]
 pub fn ln_1p<V: Lanes>(x: V) -> V {
     let of = V::Elem::LN;
     let shift = V::Elem::SIGNIFICAND - 1;
@@ -144,7 +146,8 @@ pub fn ln_1p<V: Lanes>(x: V) -> V {
 ///     math::ln_1p_unit(math::exp_nonpositive(-x.abs()))
 /// }
 /// ```
-#[inline(always)]
+#[cfg_attr(not(small), inline(always))]
+#[cfg_attr(small, inline(never))]
 pub fn ln_1p_unit<V: Lanes>(x: V) -> V {
     V::Elem::ln_1p_unit(x)
 }

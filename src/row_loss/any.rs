@@ -1,7 +1,10 @@
 //! The list of losses over rows, as one type whose choice is made at run time.
 
+use super::jensen_shannon::Terms;
+use super::softmax_cross_entropy::MinusLog;
 use super::*;
-use crate::loss::Entry;
+use crate::lanes::Lanes;
+use crate::loss::{Domain, Entry, KlDivergence, Loss};
 
 /// The list, in the order of the README. A new loss over rows is its file and one line here.
 macro_rules! row_losses {
@@ -78,6 +81,9 @@ macro_rules! row_losses {
                 level: Level,
                 total: Option<&mut Exact<F>>,
             ) -> Result<HighLow<F>, Error<F>> {
+                if cfg!(small) {
+                    return self.run_small(job, level, total);
+                }
                 match self { $(AnyRowLoss::$name(loss) => loss.run(job, level, total),)* }
             }
         }
@@ -106,6 +112,62 @@ impl<F: Float> AnyRowLoss<F> {
             _ => {}
         }
         self
+    }
+}
+
+impl<F: Float> AnyRowLoss<F> {
+    /// Runs in one copy of the loops for all losses.
+    fn run_small(
+        self,
+        job: Job<'_, F, RowTargets<'_, F>>,
+        level: Level,
+        total: Option<&mut Exact<F>>,
+    ) -> Result<HighLow<F>, Error<F>> {
+        let labelled = job.target.labelled();
+        let over_softmax = match self {
+            AnyRowLoss::SoftmaxCrossEntropy(loss) => {
+                loss.over_softmax(job.target.classes).map(AnyShareLoss::MinusLog)
+            }
+            AnyRowLoss::SoftmaxKl(loss) => loss.over_softmax(labelled).map(AnyShareLoss::Divergence),
+            AnyRowLoss::JensenShannon(loss) => loss.over_softmax(labelled).map(AnyShareLoss::Terms),
+            AnyRowLoss::NegativeLogLikelihood(loss) => return loss.run(job, level, total),
+        };
+        over_softmax.run(job, level, total)
+    }
+}
+
+/// What a class's share costs in any of them.
+#[derive(Clone, Copy, Debug)]
+enum AnyShareLoss<F> {
+    MinusLog(MinusLog),
+    Divergence(KlDivergence),
+    Terms(Terms<F>),
+}
+
+impl<F: Float> Loss<F> for AnyShareLoss<F> {
+    #[inline(always)]
+    fn at<V: Lanes<Elem = F>>(self, log_share: V, target: V) -> (V, V) {
+        match self {
+            AnyShareLoss::MinusLog(loss) => loss.at(log_share, target),
+            AnyShareLoss::Divergence(loss) => loss.at(log_share, target),
+            AnyShareLoss::Terms(loss) => loss.at(log_share, target),
+        }
+    }
+
+    fn definition(self, log_share: f64, target: f64) -> f64 {
+        match self {
+            AnyShareLoss::MinusLog(loss) => Loss::<F>::definition(loss, log_share, target),
+            AnyShareLoss::Divergence(loss) => Loss::<F>::definition(loss, log_share, target),
+            AnyShareLoss::Terms(loss) => loss.definition(log_share, target),
+        }
+    }
+
+    fn target_domain(self) -> Domain<F> {
+        match self {
+            AnyShareLoss::MinusLog(loss) => loss.target_domain(),
+            AnyShareLoss::Divergence(loss) => loss.target_domain(),
+            AnyShareLoss::Terms(loss) => loss.target_domain(),
+        }
     }
 }
 

@@ -40,6 +40,14 @@ impl<F: Float> JensenShannon<F> {
     fn terms(self) -> Terms<F> {
         Terms { log_target: self.targets != TargetKind::Probabilities, beta: self.beta }
     }
+
+    pub(crate) fn over_softmax(self, labelled: bool) -> OverSoftmax<F, Terms<F>> {
+        // A label is a row of the probabilities 0 and 1, whatever target rows would be.
+        let terms = self.terms();
+        let of = Terms { log_target: terms.log_target && !labelled, ..terms };
+        let teacher = self.targets == TargetKind::Logits && !labelled;
+        OverSoftmax::of_distributions(of, self.temperature, teacher)
+    }
 }
 
 impl<F: Float> RowLoss<F> for JensenShannon<F> {
@@ -62,18 +70,13 @@ impl<F: Float> RowLoss<F> for JensenShannon<F> {
         level: Level,
         total: Option<&mut Exact<F>>,
     ) -> Result<HighLow<F>, Error<F>> {
-        // A label is a row of the probabilities 0 and 1, whatever target rows would be.
-        let labelled = job.target.labelled();
-        let terms = self.terms();
-        let of = Terms { log_target: terms.log_target && !labelled, ..terms };
-        let teacher = self.targets == TargetKind::Logits && !labelled;
-        OverSoftmax::of_distributions(of, self.temperature, teacher).run(job, level, total)
+        self.over_softmax(job.target.labelled()).run(job, level, total)
     }
 }
 
 /// The divergence of a class, of the logarithm of its share.
 #[derive(Clone, Copy, Debug)]
-struct Terms<F> {
+pub(crate) struct Terms<F> {
     log_target: bool,
     beta: F,
 }

@@ -70,6 +70,14 @@ impl<F: Float> SoftmaxKl<F> {
     fn divergence(self) -> KlDivergence {
         KlDivergence { log_target: self.targets != TargetKind::Probabilities, pred_probabilities: false }
     }
+
+    pub(crate) fn over_softmax(self, labelled: bool) -> OverSoftmax<F, KlDivergence> {
+        // A label is a row of the probabilities 0 and 1, whatever target rows would be.
+        let divergence = self.divergence();
+        let of = KlDivergence { log_target: divergence.log_target && !labelled, ..divergence };
+        let teacher = self.targets == TargetKind::Logits && !labelled;
+        OverSoftmax::of_distributions(of, self.temperature, teacher)
+    }
 }
 
 impl<F: Float> RowLoss<F> for SoftmaxKl<F> {
@@ -91,11 +99,6 @@ impl<F: Float> RowLoss<F> for SoftmaxKl<F> {
         level: Level,
         total: Option<&mut Exact<F>>,
     ) -> Result<HighLow<F>, Error<F>> {
-        // A label is a row of the probabilities 0 and 1, whatever target rows would be.
-        let labelled = job.target.labelled();
-        let divergence = self.divergence();
-        let of = KlDivergence { log_target: divergence.log_target && !labelled, ..divergence };
-        let teacher = self.targets == TargetKind::Logits && !labelled;
-        OverSoftmax::of_distributions(of, self.temperature, teacher).run(job, level, total)
+        self.over_softmax(job.target.labelled()).run(job, level, total)
     }
 }

@@ -135,10 +135,7 @@ impl<F: Float> Kernel<F> for Softmax<'_, F> {
         let top = lane(logits.against(max).of_capped(max));
         let power = logits.of_row(zero, max);
         let max = lane(max);
-        let rest = match logits.shaped(max) {
-            true => room.exponentials::<V, WIDTH, PARTS, true>(zero, power, at, false),
-            false => room.exponentials::<V, WIDTH, PARTS, false>(zero, power, at, false),
-        };
+        let rest = room.exponentials::<V, WIDTH, PARTS>(zero, power, logits.shaped(max), at, false);
         let sums = Sums::new(Scalar(top), [Scalar(rest.high), Scalar(rest.low)]);
         let log = lane(ln_1p(zero.single().splat(sums.odds().0)));
         let log_sum = logits.over_temperature(Scalar(max)).0 + log;

@@ -77,7 +77,8 @@ pub struct Found<V: Lanes> {
 }
 
 impl<F: Float, V: Lanes<Elem = F>> Known<V> {
-    #[inline(always)]
+    #[cfg_attr(not(small), inline(always))]
+    #[cfg_attr(small, inline(never))]
     pub fn find(&self, lift: F, factor: F, of: &OverSoftmax<F, ()>) -> Found<V> {
         let Known { weights, own, rest, hit, .. } = *self;
         let (zero, one, nan) = (own.splat(F::ZERO), own.splat(F::ONE), own.splat(F::NAN));

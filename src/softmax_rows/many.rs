@@ -104,10 +104,7 @@ impl<F: Float> Batch<F> {
             return Ok(());
         }
         let power = of.logits.of_row(zero, of.logits.cap(zero.single().splat(max)));
-        let rest = match of.logits.shaped(max) {
-            true => room.exponentials::<V, WIDTH, PARTS, true>(zero, power, at, keep),
-            false => room.exponentials::<V, WIDTH, PARTS, false>(zero, power, at, keep),
-        };
+        let rest = room.exponentials::<V, WIDTH, PARTS>(zero, power, of.logits.shaped(max), at, keep);
         (self.rest[0][lane], self.rest[1][lane]) = (rest.high, rest.low);
         Ok(())
     }

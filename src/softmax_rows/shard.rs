@@ -38,10 +38,7 @@ impl<F: Float> Kernel<F> for Block<'_, F> {
         let Block { logits, of, max, except } = self;
         let power = of.logits.of_row(zero, of.logits.cap(zero.single().splat(max)));
         let mut room = Row { logits, grad: &mut [] };
-        match of.logits.shaped(max) {
-            true => room.exponentials::<V, WIDTH, PARTS, true>(zero, power, except, false),
-            false => room.exponentials::<V, WIDTH, PARTS, false>(zero, power, except, false),
-        }
+        room.exponentials::<V, WIDTH, PARTS>(zero, power, of.logits.shaped(max), except, false)
     }
 }
 

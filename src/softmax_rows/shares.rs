@@ -39,10 +39,7 @@ impl<F: Float> Kernel<F> for Shares<'_, F> {
         let top = lane(logits.against(single).of_capped(single));
         let power = logits.of_row(zero, single);
         let keep = form == Form::Softmax;
-        let rest = match logits.shaped(max) {
-            true => room.exponentials::<V, WIDTH, PARTS, true>(zero, power, at, keep),
-            false => room.exponentials::<V, WIDTH, PARTS, false>(zero, power, at, keep),
-        };
+        let rest = room.exponentials::<V, WIDTH, PARTS>(zero, power, logits.shaped(max), at, keep);
         let sums = Sums::new(Scalar(top), [Scalar(rest.high), Scalar(rest.low)]);
         let log = lane(ln_1p(zero.single().splat(sums.odds().0)));
         let (all, max, logs) = (sums.splat(zero), zero.splat(max), zero.splat(log));
