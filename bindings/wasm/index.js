@@ -261,7 +261,8 @@ class Library {
         target: session.input("target", target),
         weights: session.input("weights", given.weights, type),
         classWeights: session.input("classWeights", given.classWeights, type),
-        grad: session.output("grad", grad, type, n, !!given.addGrad),
+        // What lies between rows stays as it is.
+        grad: session.output("grad", grad, type, n, !!given.addGrad || stride !== classes),
         add: +!!given.addGrad,
         losses: session.output("losses", given.losses, type, rows),
         logSumExp: session.output("logSumExp", given.logSumExp, type, rows),
@@ -269,11 +270,8 @@ class Library {
       };
       const value = session.run(`loss_${type}`, fields, type);
       const result = { value, ...session.results() };
-      if (inPlace) {
-        result.grad = result.pred;
-        delete result.pred;
-      }
-      return result;
+      const { pred: place, ...others } = result;
+      return place === undefined ? result : { ...others, grad: place };
     });
   }
 
@@ -330,7 +328,7 @@ class Session {
   /** An output: an array, or true for a new one of this length. */
   output(name, into, type, length, copyIn = false) {
     if (into === undefined || into === false) return undefined;
-    if (into === true) return this.#place({ name, make: ARRAYS[type], length, output: true });
+    if (into === true) return this.#place({ name, make: ARRAYS[type], length, copyIn, output: true });
     same(name, into, type);
     return this.#place({ name, array: into, copyIn, output: true });
   }
@@ -376,8 +374,9 @@ class Session {
       }
     }
     const { memory, exports, call } = this.#library;
-    for (const { array, copyIn, copied, at, length } of this.#slices) {
-      if (copied && copyIn) new (kind(array))(memory.buffer, at, length).set(array);
+    for (const { array, make, copyIn, copied, at, length } of this.#slices) {
+      if (make && copyIn) new make(memory.buffer, at, length).fill(0);
+      else if (copied && copyIn) new (kind(array))(memory.buffer, at, length).set(array);
     }
     const view = new DataView(memory.buffer, call, LAYOUT.size);
     for (const [name, { type, at }] of Object.entries(LAYOUT)) {

@@ -25,7 +25,7 @@ export class FusedLossError extends Error {
   /** @param report the number of the error, from 1, and its fields; `single` where floats are f32 */
   constructor(number, report, single) {
     const [kind, text] = KINDS[number - 1] ?? ["Other", () => `error ${number}`];
-    super(text({ ...report, number: floatText(report.value, single) }));
+    super(text({ ...report, number: VALUED.has(kind) ? floatText(report.value, single) : undefined }));
     this.name = "FusedLossError";
     /** The variant of the Rust enum. */
     this.kind = kind;
