@@ -92,7 +92,7 @@ type Given<C, K extends string, T extends TypedArray> =
 export type Result<T extends Floats, C> = {
   value: number;
 } & (C extends { grad: unknown } ? { grad: Given<C, "grad", T> } : {}) &
-  (C extends { addGrad: unknown } ? { addGrad: Given<C, "addGrad", T>; grad: Given<C, "addGrad", T> } : {}) &
+  (C extends { addGrad: unknown } ? { grad: Given<C, "addGrad", T> } : {}) &
   (C extends { inPlace: true } ? { grad: In<T> } : {}) &
   (C extends { losses: unknown } ? { losses: Given<C, "losses", T> } : {}) &
   (C extends { logSumExp: unknown } ? { logSumExp: Given<C, "logSumExp", T> } : {}) &
