@@ -4,7 +4,8 @@
 //! are drawn anew from a case's seed by the tests, as they are here.
 
 use fused_loss::{
-    AnyLoss, AnyRowLoss, Batch, Elementwise, Error, Float, Level, RowLoss, RowLosses, RowTargets, Rowwise, Softmax, Targets,
+    AnyLoss, AnyRowLoss, Batch, Elementwise, Error, Float, Level, RowLoss, RowLosses, RowTargets, Rowwise,
+    Softmax, Targets,
 };
 
 fn main() {
@@ -53,7 +54,10 @@ fn hex<F: Float>(x: F) -> String {
 
 fn hash<F: Float>(numbers: &[F]) -> u32 {
     let bytes = |&x: &F| pattern(x).to_le_bytes().into_iter().take(F::BITS as usize / 8);
-    numbers.iter().flat_map(bytes).fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
+    numbers
+        .iter()
+        .flat_map(bytes)
+        .fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
 }
 
 /// Results of every loss.
@@ -115,7 +119,10 @@ fn numbers<F: Float>(cases: &mut Vec<String>) {
             let any = AnyLoss::named(loss.name, |_| None).expect("it is in the list");
             let batch = Rowwise::rows(any, &p, classes).labels(&labels).level(portable);
             let case = finish(batch, p.len(), labels.len());
-            cases.push(format!("{{\"name\": \"{}\", {shape}, \"probabilities\": true, \"labelled\": true, {case}}}", loss.name));
+            cases.push(format!(
+                "{{\"name\": \"{}\", {shape}, \"probabilities\": true, \"labelled\": true, {case}}}",
+                loss.name
+            ));
         }
         let softmax = Softmax { temperature: F::ONE, level: Some(portable) };
         let (mut shares, mut logs, mut sums) =
@@ -133,7 +140,11 @@ fn numbers<F: Float>(cases: &mut Vec<String>) {
 }
 
 /// The mean, the gradient and the losses of rows.
-fn finish<F: Float, L: Copy>(batch: Batch<'_, L, F, RowTargets<'_, F>>, elements: usize, rows: usize) -> String
+fn finish<F: Float, L: Copy>(
+    batch: Batch<'_, L, F, RowTargets<'_, F>>,
+    elements: usize,
+    rows: usize,
+) -> String
 where
     for<'a> RowTargets<'a, F>: Targets<L, F>,
 {
@@ -172,8 +183,10 @@ fn texts<F: Float>(errors: &mut Vec<String>, floats: &mut Vec<String>) {
     let powers = (0_u64..1 << (F::BITS - F::SIGNIFICAND)).map(|exponent| exponent << (F::SIGNIFICAND - 1));
     let beside = powers.flat_map(|bits| [bits, bits + 1, bits.saturating_sub(1)]);
     let others = (0..500).map(|_| random.bits());
-    let patterns = beside.step_by(if F::BITS == 32 { 1 } else { 17 }).chain(others.map(|bits| bits >> (64 - F::BITS)));
-    for x in patterns.map(F::from_pattern).chain([0.1, 0.5, 1.0, 1.5, 100.0, 1e20, 123456.0].map(F::from_f64)) {
+    let patterns =
+        beside.step_by(if F::BITS == 32 { 1 } else { 17 }).chain(others.map(|bits| bits >> (64 - F::BITS)));
+    for x in patterns.map(F::from_pattern).chain([0.1, 0.5, 1.0, 1.5, 100.0, 1e20, 123456.0].map(F::from_f64))
+    {
         floats.push(format!("[\"{}\", {}, \"{x}\"]", F::NAME, hex(x)));
     }
 }

@@ -11,8 +11,8 @@ use core::{ptr, slice};
 
 use dlmalloc::Dlmalloc;
 use fused_loss::{
-    AnyLoss, AnyRowLoss, Batch, Elementwise, Entry, Error, Float, Label, RowLoss, RowLosses, RowTargets, Rows,
-    Rowwise, Softmax, Targets, Values,
+    AnyLoss, AnyRowLoss, Batch, Elementwise, Entry, Error, Float, Label, RowLoss, RowLosses, RowTargets,
+    Rows, Rowwise, Softmax, Targets, Values,
 };
 
 /// A trap: the crate is not supposed to panic, and the text of a panic would be a tenth of the module.
@@ -289,7 +289,10 @@ fn targets<'a, F: Float, L: RowLoss<F>>(
 }
 
 /// Adds the options, and runs it to its end.
-fn end<F: Float, L: Copy, T: Targets<L, F>>(call: &Call, mut batch: Batch<'_, L, F, T>) -> Result<F, Error<F>> {
+fn end<F: Float, L: Copy, T: Targets<L, F>>(
+    call: &Call,
+    mut batch: Batch<'_, L, F, T>,
+) -> Result<F, Error<F>> {
     batch = batch.scale(F::from_f64(call.scale));
     if let Some(weights) = call.weights.get() {
         batch = batch.weights(weights);
