@@ -346,6 +346,9 @@ test("gradients are written, added, or take the place of predictions", ({ fl }) 
   const bad = Float32Array.of(0.5, 2);
   throws(() => fl.loss("bce").sum(bad, Float32Array.of(1, 1), { inPlace: true }), "FusedLossError", "pred[1] is 2, outside the domain of the loss");
   equal(bad, Float32Array.of(0.5, 2), "kept");
+  const untouched = Float32Array.of(7, 8);
+  equal(fl.loss("bce").check(Float32Array.of(0.5, 1), Float32Array.of(1, 1), { grad: untouched, losses: untouched.slice() }), undefined);
+  equal(untouched, Float32Array.of(7, 8), "a check writes nothing");
 });
 
 // Errors
