@@ -10,9 +10,7 @@
 use core::mem::{align_of, size_of};
 use core::slice;
 
-use kernels::{
-    Batch, Elementwise, Error, Float, Label, Loss, RowLoss, RowTargets, Rows, Softmax, Targets,
-};
+use kernels::{Batch, Elementwise, Error, Float, Label, Loss, RowLoss, RowTargets, Rows, Softmax, Targets};
 
 use crate::types::*;
 use FusedLossStatus as Status;
@@ -191,7 +189,8 @@ pub unsafe fn elementwise<F: Float, L: Loss<F>>(
     };
     let run = || -> Result<F, Failure<F>> {
         let loss = loss?;
-        let of_rows = !options.class_weights.is_null() || !options.log_sum_exp.is_null() || !options.hits.is_null();
+        let of_rows =
+            !options.class_weights.is_null() || !options.log_sum_exp.is_null() || !options.hits.is_null();
         if of_rows || options.stride != 0 {
             return Err(Status::Unsupported.into());
         }

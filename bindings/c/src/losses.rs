@@ -3,9 +3,9 @@
 use core::ffi::c_void;
 
 use kernels::{
-    BceWithLogits, BinaryCrossEntropy, CategoricalCrossEntropy, Float, GeneralizedKl, HalfMse, Huber, JensenShannon,
-    KlDivergence, Mae, Mse, NegativeLogLikelihood, Policy, RowLosses, Rowwise, SmoothL1, SoftmaxCrossEntropy, SoftmaxKl,
-    TargetKind,
+    BceWithLogits, BinaryCrossEntropy, CategoricalCrossEntropy, Float, GeneralizedKl, HalfMse, Huber,
+    JensenShannon, KlDivergence, Mae, Mse, NegativeLogLikelihood, Policy, RowLosses, Rowwise, SmoothL1,
+    SoftmaxCrossEntropy, SoftmaxKl, TargetKind,
 };
 
 use crate::call::{self, Call, Form, Pred, Shape};

@@ -206,7 +206,9 @@ impl Status {
             Error::Weight { index, value } => (Status::Weight, index, value),
             Error::Label { index, .. } => (Status::Label, index, F::ZERO),
             Error::ClassWeight { class, value } => (Status::ClassWeight, class, value),
-            Error::Length { .. } | Error::Rows { .. } | Error::ClassWeights { .. } => (Status::Length, 0, F::ZERO),
+            Error::Length { .. } | Error::Rows { .. } | Error::ClassWeights { .. } => {
+                (Status::Length, 0, F::ZERO)
+            }
             _ => (Status::Unsupported, 0, F::ZERO),
         };
         (status, FusedLossError { index, value })
