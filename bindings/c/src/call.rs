@@ -33,7 +33,7 @@ impl Region {
             return Ok(Region::NONE);
         }
         let start = pointer.addr();
-        if start == 0 || start % align_of::<T>() != 0 || start.checked_add(bytes).is_none() {
+        if start == 0 || !start.is_multiple_of(align_of::<T>()) || start.checked_add(bytes).is_none() {
             return Err(Status::Pointer);
         }
         Ok(Region { start, bytes })
@@ -333,9 +333,9 @@ pub unsafe fn rows<'a, F: Float, L: RowLoss<F>>(
             Region::optional(options.hits, rows)?,
         ];
         check_apart(&inputs, &outputs)?;
-        if let Some(hits) = options.hits.as_mut_ptr_if(rows) {
+        if !options.hits.is_null() && rows > 0 {
             // SAFETY: the region is right. A bool must be one before there is a slice of it.
-            unsafe { hits.write_bytes(0, rows) }
+            unsafe { options.hits.write_bytes(0, rows) }
         }
         // SAFETY: all regions are right, and outputs overlap nothing.
         let (weights, grad, losses, mut extras) = unsafe {
@@ -377,17 +377,6 @@ pub unsafe fn rows<'a, F: Float, L: RowLoss<F>>(
     let result = run();
     // SAFETY: the slices are gone.
     unsafe { call.finish(&options, result) }
-}
-
-/// A pointer that has something to point to.
-trait Present: Sized {
-    fn as_mut_ptr_if(self, len: usize) -> Option<Self>;
-}
-
-impl<T> Present for *mut T {
-    fn as_mut_ptr_if(self, len: usize) -> Option<Self> {
-        (!self.is_null() && len > 0).then_some(self)
-    }
 }
 
 /// # Safety
