@@ -1,0 +1,171 @@
+//! What each loss costs a microcontroller: images that call one loss or two, which `ci/sizes.sh` links, runs and weighs.
+//!
+//! The linker names the calls: an image is `first` and `second`, each of them one of the functions of this file.
+#![no_std]
+
+use core::arch::{asm, global_asm};
+use core::hint::black_box;
+
+use fused_loss::{
+    BceWithLogits, BinaryCrossEntropy, CategoricalCrossEntropy, Elementwise, Error, GeneralizedKl, HalfMse,
+    Huber, JensenShannon, KlDivergence, Mae, Mse, NegativeLogLikelihood, Policy, RowLosses, SmoothL1,
+    SoftmaxCrossEntropy, SoftmaxKl,
+};
+
+const COUNT: usize = 8;
+const CLASSES: usize = 4;
+
+/// What a training step has in memory, so that no call can be worked out ahead.
+#[repr(C)]
+pub struct Step {
+    pred: [f32; COUNT],
+    target: [f32; COUNT],
+    grad: [f32; COUNT],
+    labels: [u8; COUNT / CLASSES],
+}
+
+unsafe extern "C" {
+    /// Chosen at link time.
+    safe fn first(step: &mut Step) -> bool;
+    safe fn second(step: &mut Step) -> bool;
+}
+
+/// The empty call: the size of the image without any loss.
+#[unsafe(no_mangle)]
+pub extern "C" fn none(_: &mut Step) -> bool {
+    true
+}
+
+#[unsafe(no_mangle)]
+pub extern "C" fn none_either(_: &mut Step) -> bool {
+    true
+}
+
+fn right(result: Result<f32, Error<f32>>) -> bool {
+    // The numbers of a step fit every loss.
+    result.is_ok_and(|mean| mean.is_finite())
+}
+
+macro_rules! elementwise {
+    ($($name:ident: $loss:expr,)*) => {$(
+        #[unsafe(no_mangle)]
+        pub extern "C" fn $name(step: &mut Step) -> bool {
+            right($loss.batch(&step.pred, &step.target).gradient(&mut step.grad).mean())
+        }
+    )*};
+}
+elementwise! {
+    mse: Mse,
+    half_mse: HalfMse,
+    mae: Mae,
+    huber: Huber { delta: black_box(1.0) },
+    smooth_l1: SmoothL1 { beta: black_box(1.0) },
+    bce: BinaryCrossEntropy { policy: Policy::Clamp },
+    bce_with_logits: BceWithLogits { pos_weight: black_box(1.0) },
+    categorical_cross_entropy: CategoricalCrossEntropy,
+    kl_divergence: KlDivergence { log_target: false, pred_probabilities: false },
+    generalized_kl: GeneralizedKl { log_target: false, pred_probabilities: false },
+}
+
+macro_rules! of_labels {
+    ($($name:ident: $loss:expr,)*) => {$(
+        #[unsafe(no_mangle)]
+        pub extern "C" fn $name(step: &mut Step) -> bool {
+            let rows = $loss.rows(&step.pred, CLASSES).labels(&step.labels);
+            right(rows.gradient(&mut step.grad).mean())
+        }
+    )*};
+}
+of_labels! {
+    softmax_cross_entropy: SoftmaxCrossEntropy::<f32>::default(),
+    nll: NegativeLogLikelihood::default(),
+}
+
+macro_rules! of_rows {
+    ($($name:ident: $loss:expr,)*) => {$(
+        #[unsafe(no_mangle)]
+        pub extern "C" fn $name(step: &mut Step) -> bool {
+            let rows = $loss.rows(&step.pred, CLASSES).targets(&step.target);
+            right(rows.gradient(&mut step.grad).mean())
+        }
+    )*};
+}
+of_rows! {
+    softmax_kl: SoftmaxKl::<f32>::default(),
+    jensen_shannon: JensenShannon::<f32>::default(),
+}
+
+/// Runs both calls.
+#[unsafe(no_mangle)]
+extern "C" fn measure() -> bool {
+    let mut step = black_box(Step {
+        pred: [0.125, 0.25, 0.375, 0.25, 0.5, 0.125, 0.25, 0.125],
+        target: [0.25, 0.25, 0.25, 0.25, 0.0, 1.0, 0.0, 0.0],
+        grad: [0.0; COUNT],
+        labels: [3, 1],
+    });
+    first(&mut step) & second(&mut step)
+}
+
+// The board's start: the FPU on, the free memory painted, then the calls; what is painted no more was their stack.
+global_asm!(
+    ".syntax unified",
+    ".section .vectors, \"a\"",
+    ".word stack_top",
+    ".word reset",
+    ".section .text.reset, \"ax\"",
+    ".global reset",
+    ".type reset, %function",
+    ".thumb_func",
+    "reset:",
+    "ldr r0, =0xe000ed88",
+    "ldr r1, [r0]",
+    "orr r1, r1, #0xf00000",
+    "str r1, [r0]",
+    "dsb",
+    "isb",
+    "ldr r0, =stack_end",
+    "ldr r1, =0xa5a5a5a5",
+    "2: str r1, [r0], #4",
+    "cmp r0, sp",
+    "blo 2b",
+    "bl measure",
+    "bl report",
+);
+
+unsafe extern "C" {
+    static stack_end: u32;
+    static stack_top: u32;
+}
+
+/// Prints how many bytes of stack were used, and exits.
+#[unsafe(no_mangle)]
+extern "C" fn report(right: bool) -> ! {
+    let (end, top) = (&raw const stack_end, &raw const stack_top);
+    let mut lowest = end;
+    // SAFETY: from the end to the top of the stack is memory, all of which has been written.
+    while lowest < top && unsafe { lowest.read_volatile() } == 0xa5a5_a5a5 {
+        lowest = lowest.wrapping_add(1);
+    }
+    let mut used = top.addr() - lowest.addr();
+    let mut text = *b"00000\n\0";
+    for digit in text.iter_mut().take(5).rev() {
+        *digit = b'0' + (used % 10) as u8;
+        used /= 10;
+    }
+    const WRITE: usize = 4;
+    const EXIT: usize = 0x18;
+    semihosting(WRITE, text.as_ptr().addr());
+    semihosting(EXIT, if right { 0x2_0026 } else { 0x2_0023 });
+    loop {}
+}
+
+fn semihosting(operation: usize, argument: usize) {
+    // SAFETY: the debugger reads the text, which ends in 0, and writes nothing.
+    unsafe { asm!("bkpt 0xab", inout("r0") operation => _, in("r1") argument) }
+}
+
+#[panic_handler]
+fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
+    loop {}
+}
