@@ -89,6 +89,14 @@ pub struct Batch<'a, L, F, T = &'a [F]> {
     level: Option<Level>,
 }
 
+/// What a call gives.
+enum End {
+    Sum,
+    Mean,
+    MeanOver(usize),
+    WeightedMean,
+}
+
 /// Where predictions are read from.
 pub enum Pred<'a, F> {
     Apart(&'a [F]),
@@ -194,9 +202,7 @@ impl<'a, L: Copy, F: Float, T: Targets<L, F>> Batch<'a, L, F, T> {
     /// assert_eq!(Mse.batch(&[3.0_f32, 1.0], &[1.0, 1.0]).sum(), Ok(4.0));
     /// ```
     pub fn sum(self) -> Result<F, Error<F>> {
-        self.check_shape()?;
-        let factor = self.scale;
-        Ok(self.run(factor, F::ONE, None)?.high)
+        self.end(End::Sum)
     }
 
     /// The sum of the losses over their number, those of weight 0 included: PyTorch's `reduction='mean'`.
@@ -209,9 +215,7 @@ impl<'a, L: Copy, F: Float, T: Targets<L, F>> Batch<'a, L, F, T> {
     /// assert_eq!(Mse.batch(&[0.0_f32; 0], &[]).mean(), Err(Error::Empty));
     /// ```
     pub fn mean(self) -> Result<F, Error<F>> {
-        self.check_shape()?;
-        let divisor = self.target.mean_divisor(self.loss, self.count())?;
-        self.over(divisor)
+        self.end(End::Mean)
     }
 
     /// The sum of the losses over a denominator of the caller's: the batch size for PyTorch's `'batchmean'`, or the
@@ -224,25 +228,7 @@ impl<'a, L: Copy, F: Float, T: Targets<L, F>> Batch<'a, L, F, T> {
     /// assert_eq!(Mse.batch(&[3.0_f32, 1.0], &[1.0, 1.0]).mean_over(8), Ok(0.5));
     /// ```
     pub fn mean_over(self, count: usize) -> Result<F, Error<F>> {
-        self.check_shape()?;
-        if count == 0 {
-            return Err(Error::Empty);
-        }
-        self.over(HighLow::of_count(count as u64))
-    }
-
-    /// The sum over a divisor, of a shape that is right.
-    #[inline]
-    fn over(self, divisor: HighLow<F>) -> Result<F, Error<F>> {
-        let mut factor = self.scale / divisor.high;
-        let mut lift = F::ONE;
-        if !factor.finite() {
-            // A tiny sum of weights has no reciprocal; the weights' share of it is a number all the same.
-            let smallest_normal = F::from_pattern(1 << (F::SIGNIFICAND - 1));
-            lift = F::ONE / smallest_normal;
-            factor = self.scale / (divisor.high * lift);
-        }
-        Ok(self.run(factor, lift, None)?.divide(divisor))
+        self.end(End::MeanOver(count))
     }
 
     /// The sum of the weighted losses over the sum of the weights, which a first pass over the weights alone finds.
@@ -255,13 +241,7 @@ impl<'a, L: Copy, F: Float, T: Targets<L, F>> Batch<'a, L, F, T> {
     /// assert_eq!(Mse.batch(&[3.0_f32, 1.0], &[1.0, 1.0]).weights(&[0.5, 1.5]).weighted_mean(), Ok(1.0));
     /// ```
     pub fn weighted_mean(self) -> Result<F, Error<F>> {
-        self.check_shape()?;
-        let weights = self.weights.ok_or(Error::NoWeights)?;
-        let weight = self.taking_part(weights)?.weight.high_low();
-        if !weight.high.finite() {
-            self.check_values()?; // names the weight that is not
-        }
-        self.over(divisor(weight)?)
+        self.end(End::WeightedMean)
     }
 
     /// The exact total, for merging; the gradient is that of the sum.
@@ -292,6 +272,37 @@ impl<'a, L: Copy, F: Float, T: Targets<L, F>> Batch<'a, L, F, T> {
         self.check_values()
     }
 
+    #[cfg_attr(not(small), inline(always))]
+    #[cfg_attr(small, inline(never))]
+    fn end(self, end: End) -> Result<F, Error<F>> {
+        self.check_shape()?;
+        let divisor = match end {
+            End::Sum => {
+                let factor = self.scale;
+                return Ok(self.run(factor, F::ONE, None)?.high);
+            }
+            End::Mean => self.target.mean_divisor(self.loss, self.count())?,
+            End::MeanOver(0) => return Err(Error::Empty),
+            End::MeanOver(count) => HighLow::of_count(count as u64),
+            End::WeightedMean => {
+                let weight = self.taking_part(self.weights.ok_or(Error::NoWeights)?)?.weight.high_low();
+                if !weight.high.finite() {
+                    self.check_values()?; // names the weight that is not
+                }
+                divisor(weight)?
+            }
+        };
+        let mut factor = self.scale / divisor.high;
+        let mut lift = F::ONE;
+        if !factor.finite() {
+            // A tiny sum of weights has no reciprocal; the weights' share of it is a number all the same.
+            let smallest_normal = F::from_pattern(1 << (F::SIGNIFICAND - 1));
+            lift = F::ONE / smallest_normal;
+            factor = self.scale / (divisor.high * lift);
+        }
+        Ok(self.run(factor, lift, None)?.divide(divisor))
+    }
+
     fn chosen_level(&self) -> Level {
         self.level.unwrap_or_else(Level::detect)
     }
@@ -308,6 +319,7 @@ impl<'a, L: Copy, F: Float, T: Targets<L, F>> Batch<'a, L, F, T> {
         self.target.count(self.pred().len())
     }
 
+    #[cfg_attr(small, inline(never))]
     pub(crate) fn check_shape(&self) -> Result<(), Error<F>> {
         let elements = self.pred().len();
         self.target.check_lengths(elements)?;
@@ -344,7 +356,8 @@ impl<'a, L: Copy, F: Float, T: Targets<L, F>> Batch<'a, L, F, T> {
         bad.map_or(Ok(()), Err)
     }
 
-    #[inline]
+    #[cfg_attr(not(small), inline)]
+    #[cfg_attr(small, inline(never))]
     fn run(self, factor: F, lift: F, total: Option<&mut Exact<F>>) -> Result<HighLow<F>, Error<F>> {
         let level = self.chosen_level();
         let (pred, grad): (&[F], &mut [F]) = match (self.pred, self.grad) {

@@ -11,11 +11,9 @@ use core::sync::atomic::{AtomicU8, Ordering};
 use crate::float::Float;
 #[cfg(any(x86_dispatch, all(portable_simd, not(small))))]
 use crate::lanes::Pair;
-#[cfg(not(all(portable_simd, small)))]
-use crate::lanes::Scalar;
 #[cfg(x86_dispatch)]
 use crate::lanes::{Avx2F32, Avx2F64, Avx512F32, Avx512F64};
-use crate::lanes::{Lanes, PortableF32, PortableF64, sealed::Register};
+use crate::lanes::{Lanes, PortableF32, PortableF64, Scalar, sealed::Register};
 
 #[cfg(x86_dispatch)]
 mod cpu;
@@ -220,6 +218,8 @@ impl Kind {
 pub trait Kernel<F: Float> {
     /// What it gives back.
     type Output;
+    /// Whether it may be slow where size is what counts.
+    const RARE: bool = false;
     /// The body; implementations bear `#[inline(always)]`.
     fn run<V: Lanes<Elem = F>, const WIDTH: usize, const PARTS: usize>(self, zero: V) -> Self::Output;
 }
@@ -252,6 +252,8 @@ impl Enter for f32 {
                 #[cfg(not(portable_simd))]
                 Kind::Scalar | Kind::Portable => plain::<f32, Scalar<f32>, K, 32, 32>(kernel),
                 #[cfg(all(portable_simd, small))]
+                Kind::Scalar | Kind::Portable if K::RARE => plain::<f32, Scalar<f32>, K, 32, 32>(kernel),
+                #[cfg(all(portable_simd, small))]
                 Kind::Scalar | Kind::Portable => plain::<f32, PortableF32, K, 32, 8>(kernel),
                 #[cfg(all(portable_simd, not(small)))]
                 Kind::Scalar => plain::<f32, Scalar<f32>, K, 32, 32>(kernel),
@@ -281,8 +283,9 @@ impl Enter for f64 {
                 // One copy of a kernel is enough: both have the same bits.
                 #[cfg(not(portable_simd))]
                 Kind::Scalar | Kind::Portable => plain::<f64, Scalar<f64>, K, 16, 16>(kernel),
+                // Two at a time are not worth a second copy of all that is rare.
                 #[cfg(all(portable_simd, small))]
-                Kind::Scalar | Kind::Portable => plain::<f64, PortableF64, K, 16, 8>(kernel),
+                Kind::Scalar | Kind::Portable => plain::<f64, Scalar<f64>, K, 16, 16>(kernel),
                 #[cfg(all(portable_simd, not(small)))]
                 Kind::Scalar => plain::<f64, Scalar<f64>, K, 16, 16>(kernel),
                 #[cfg(all(portable_simd, not(small)))]

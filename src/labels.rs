@@ -85,6 +85,10 @@ macro_rules! labels {
 
             /// The first row from `from` on whose label is no class.
             fn find_other(self, from: usize, classes: usize) -> Option<usize> {
+                if cfg!(small) {
+                    let is_class = |label| usize::try_from(label).is_ok_and(|label| label < classes);
+                    return (from..self.len()).find(|&row| !self.get(row).is_some_and(is_class));
+                }
                 match self {
                     $(Labels::$name(labels) => {
                         let labels = labels.get(from..)?;

@@ -257,7 +257,8 @@ macro_rules! losses {
 
             /// The loss of this name. `parameter` gives a parameter's value, or `None` for its default.
             pub fn named(name: &str, parameter: impl Fn(&Parameter) -> Option<F>) -> Option<Self> {
-                let value = |p: &Parameter| parameter(p).unwrap_or(F::from_f64(p.default));
+                // Behind a pointer, for one copy of it.
+                let value: &dyn Fn(&Parameter) -> F = &|p| parameter(p).unwrap_or(F::from_f64(p.default));
                 $(if name == <$name $(<$f>)? as Named<F>>::NAME {
                     return Some(AnyLoss::$name(Named::<F>::with(value)));
                 })*

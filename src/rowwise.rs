@@ -45,7 +45,7 @@ impl<F: Float, L: Loss<F>> RowLoss<F> for Elements<L> {
     ) -> Result<HighLow<F>, Error<F>> {
         let rows = job.target.rows(job.pred.len().max(job.grad.len()));
         let mut room = Room::new();
-        sum_rows(rows, level, total, |first, losses| job.group(self.0, level, first, losses, &mut room))
+        sum_rows(rows, level, total, &mut |first, losses| job.group(self.0, level, first, losses, &mut room))
     }
 }
 

@@ -50,7 +50,7 @@ impl<F: Float, L: Loss<F>> OverSoftmax<F, L> {
             return self.run_labels(job, level, total);
         }
         let rows = job.target.rows(job.pred.len().max(job.grad.len()));
-        sum_rows(rows, level, total, |first, losses| {
+        sum_rows(rows, level, total, &mut |first, losses| {
             for (row, loss) in (first..).zip(losses.iter_mut()) {
                 *loss = self.row(&mut job, level, row)?;
             }
@@ -88,7 +88,7 @@ impl<F: Float, L: Loss<F>> OverSoftmax<F, L> {
         let rows = job.target.rows(job.pred.len().max(job.grad.len()));
         // The way depends on the call alone, as the bits of its results do.
         let mut room = (job.target.classes <= few::FEW && !self.logits.capped()).then(few::Room::new);
-        sum_rows(rows, level, total, |first, losses| {
+        sum_rows(rows, level, total, &mut |first, losses| {
             let (job, into) = (&mut job, &mut *losses);
             match &mut room {
                 Some(room) => level.run(few::Rows { job, of, first, losses: into, room })?,

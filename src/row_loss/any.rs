@@ -4,7 +4,8 @@ use super::jensen_shannon::Terms;
 use super::softmax_cross_entropy::MinusLog;
 use super::*;
 use crate::lanes::Lanes;
-use crate::loss::{Domain, Entry, KlDivergence, Loss};
+use crate::loss::{AnyLoss, Domain, Entry, KlDivergence, Loss};
+use crate::rowwise::Elements;
 
 /// The list, in the order of the README. A new loss over rows is its file and one line here.
 macro_rules! row_losses {
@@ -27,6 +28,8 @@ macro_rules! row_losses {
         pub enum AnyRowLoss<F: Float> {
             $(#[doc = concat!("See [`", stringify!($name), "`](crate::", stringify!($name), ").")]
             $name($name $(<$f>)?),)*
+            /// An elementwise loss, whose rows' losses are the sums of their elements'.
+            Elements(Elements<AnyLoss<F>>),
         }
 
         impl<F: Float> AnyRowLoss<F> {
@@ -51,7 +54,8 @@ macro_rules! row_losses {
             /// assert!(AnyRowLoss::<f32>::named("mse", |_| None).is_none());
             /// ```
             pub fn named(name: &str, parameter: impl Fn(&Parameter) -> Option<F>) -> Option<Self> {
-                let value = |p: &Parameter| parameter(p).unwrap_or(F::from_f64(p.default));
+                // Behind a pointer, for one copy of it.
+                let value: &dyn Fn(&Parameter) -> F = &|p| parameter(p).unwrap_or(F::from_f64(p.default));
                 $(if name == <$name $(<$f>)? as Named<F>>::NAME {
                     return Some(AnyRowLoss::$name(Named::<F>::with(value)));
                 })*
@@ -61,19 +65,34 @@ macro_rules! row_losses {
 
         impl<F: Float> RowLoss<F> for AnyRowLoss<F> {
             fn check(self) -> Result<(), Error<F>> {
-                match self { $(AnyRowLoss::$name(loss) => RowLoss::<F>::check(loss),)* }
+                match self {
+                    $(AnyRowLoss::$name(loss) => RowLoss::<F>::check(loss),)*
+                    AnyRowLoss::Elements(loss) => RowLoss::<F>::check(loss),
+                }
             }
             fn ignore_index(self) -> Option<i64> {
-                match self { $(AnyRowLoss::$name(loss) => RowLoss::<F>::ignore_index(loss),)* }
+                match self {
+                    $(AnyRowLoss::$name(loss) => RowLoss::<F>::ignore_index(loss),)*
+                    AnyRowLoss::Elements(loss) => RowLoss::<F>::ignore_index(loss),
+                }
             }
             fn weighs_classes(self) -> bool {
-                match self { $(AnyRowLoss::$name(loss) => RowLoss::<F>::weighs_classes(loss),)* }
+                match self {
+                    $(AnyRowLoss::$name(loss) => RowLoss::<F>::weighs_classes(loss),)*
+                    AnyRowLoss::Elements(loss) => RowLoss::<F>::weighs_classes(loss),
+                }
             }
             fn takes_logits(self) -> bool {
-                match self { $(AnyRowLoss::$name(loss) => RowLoss::<F>::takes_logits(loss),)* }
+                match self {
+                    $(AnyRowLoss::$name(loss) => RowLoss::<F>::takes_logits(loss),)*
+                    AnyRowLoss::Elements(loss) => RowLoss::<F>::takes_logits(loss),
+                }
             }
             fn bad(self, pred: F, target: F, index: usize) -> Option<Error<F>> {
-                match self { $(AnyRowLoss::$name(loss) => loss.bad(pred, target, index),)* }
+                match self {
+                    $(AnyRowLoss::$name(loss) => loss.bad(pred, target, index),)*
+                    AnyRowLoss::Elements(loss) => loss.bad(pred, target, index),
+                }
             }
             fn run(
                 self,
@@ -84,7 +103,10 @@ macro_rules! row_losses {
                 if cfg!(small) {
                     return self.run_small(job, level, total);
                 }
-                match self { $(AnyRowLoss::$name(loss) => loss.run(job, level, total),)* }
+                match self {
+                    $(AnyRowLoss::$name(loss) => loss.run(job, level, total),)*
+                    AnyRowLoss::Elements(loss) => loss.run(job, level, total),
+                }
             }
         }
     };
@@ -115,6 +137,19 @@ impl<F: Float> AnyRowLoss<F> {
     }
 }
 
+/// An elementwise loss over rows.
+///
+/// ```
+/// use fused_loss::{AnyLoss, AnyRowLoss, Mae, RowLosses};
+/// let loss = AnyRowLoss::from(AnyLoss::Mae(Mae));
+/// assert_eq!(loss.rows(&[1.0_f32, 2.0, 3.0, 4.0], 2).targets(&[0.0; 4]).mean(), Ok(5.0));
+/// ```
+impl<F: Float> From<AnyLoss<F>> for AnyRowLoss<F> {
+    fn from(loss: AnyLoss<F>) -> Self {
+        AnyRowLoss::Elements(Elements(loss))
+    }
+}
+
 impl<F: Float> AnyRowLoss<F> {
     /// Runs in one copy of the loops for all losses.
     fn run_small(
@@ -131,6 +166,7 @@ impl<F: Float> AnyRowLoss<F> {
             AnyRowLoss::SoftmaxKl(loss) => loss.over_softmax(labelled).map(AnyShareLoss::Divergence),
             AnyRowLoss::JensenShannon(loss) => loss.over_softmax(labelled).map(AnyShareLoss::Terms),
             AnyRowLoss::NegativeLogLikelihood(loss) => return loss.run(job, level, total),
+            AnyRowLoss::Elements(loss) => return loss.run(job, level, total),
         };
         over_softmax.run(job, level, total)
     }

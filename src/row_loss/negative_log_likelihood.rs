@@ -50,7 +50,7 @@ impl<F: Float> RowLoss<F> for NegativeLogLikelihood {
         total: Option<&mut Exact<F>>,
     ) -> Result<HighLow<F>, Error<F>> {
         let rows = job.target.rows(job.pred.len().max(job.grad.len()));
-        sum_rows(rows, level, total, |first, losses| {
+        sum_rows(rows, level, total, &mut |first, losses| {
             for (row, loss) in (first..).zip(losses.iter_mut()) {
                 *loss = self.row(&mut job, row)?;
             }

@@ -122,6 +122,7 @@ struct Softmax<'a, F> {
 
 impl<F: Float> Kernel<F> for Softmax<'_, F> {
     type Output = Option<Facts<F>>;
+    const RARE: bool = true;
 
     #[inline(always)]
     fn run<V: Lanes<Elem = F>, const WIDTH: usize, const PARTS: usize>(self, zero: V) -> Self::Output {
@@ -218,6 +219,7 @@ struct Dense<'a, F, L> {
 
 impl<F: Float, L: Loss<F>> Kernel<F> for Dense<'_, F, L> {
     type Output = Option<F>;
+    const RARE: bool = true;
 
     #[inline(always)]
     fn run<V: Lanes<Elem = F>, const WIDTH: usize, const PARTS: usize>(mut self, zero: V) -> Option<F> {

@@ -42,6 +42,7 @@ impl<F: Float> Room<F> {
 
 impl<F: Float> Kernel<F> for Rows<'_, '_, '_, F> {
     type Output = Result<(), Error<F>>;
+    const RARE: bool = true;
 
     #[inline(always)]
     fn run<V: Lanes<Elem = F>, const WIDTH: usize, const PARTS: usize>(self, zero: V) -> Self::Output {

@@ -11,8 +11,8 @@ use core::{ptr, slice};
 
 use dlmalloc::Dlmalloc;
 use fused_loss::{
-    AnyLoss, AnyRowLoss, Batch, Elementwise, Entry, Error, Float, Label, RowLoss, RowLosses, RowTargets,
-    Rows, Rowwise, Softmax, Targets, Values,
+    AnyLoss, AnyRowLoss, Batch, Elementwise, Entry, Error, Float, Label, RowLosses, RowTargets, Rows,
+    Softmax, Targets, Values,
 };
 
 /// A trap: the crate is not supposed to panic, and the text of a panic would be a tenth of the module.
@@ -206,8 +206,7 @@ pub unsafe extern "C" fn softmax_f64(call: &mut Call) -> u32 {
 }
 
 fn run<F: Float>(call: &mut Call) -> u32 {
-    let value = if call.over_rows != 0 { over_rows::<F>(call) } else { elementwise::<F>(call) };
-    match value {
+    match run_loss::<F>(call) {
         Ok(value) => {
             call.value = value.to_f64();
             0
@@ -230,14 +229,14 @@ fn find<F: Float, L>(
     loss.ok_or(Error::Unsupported { what: "such name" })
 }
 
-fn elementwise<F: Float>(call: &Call) -> Result<F, Error<F>> {
+fn run_loss<F: Float>(call: &Call) -> Result<F, Error<F>> {
+    if call.over_rows != 0 {
+        let loss = find(call, AnyRowLoss::<F>::list(), |name, parameter| AnyRowLoss::named(name, parameter))?;
+        return over_rows(call, loss);
+    }
     let loss = find(call, AnyLoss::<F>::list(), |name, parameter| AnyLoss::named(name, parameter))?;
     if call.has_classes != 0 {
-        let rows = match call.in_place {
-            0 => Rowwise::rows(loss, call.pred.get().unwrap_or_default(), call.classes),
-            _ => Rowwise::rows_in_place(loss, call.pred.get_mut().unwrap_or_default(), call.classes),
-        };
-        return end(call, targets(call, rows));
+        return over_rows(call, loss.into());
     }
     let target = call.target.get().unwrap_or_default();
     let batch = match call.in_place {
@@ -247,8 +246,8 @@ fn elementwise<F: Float>(call: &Call) -> Result<F, Error<F>> {
     end(call, batch)
 }
 
-fn over_rows<F: Float>(call: &Call) -> Result<F, Error<F>> {
-    let mut loss = find(call, AnyRowLoss::<F>::list(), |name, parameter| AnyRowLoss::named(name, parameter))?;
+#[inline(never)]
+fn over_rows<F: Float>(call: &Call, mut loss: AnyRowLoss<F>) -> Result<F, Error<F>> {
     if call.ignore != 0 {
         loss = loss.ignoring((call.ignore == 1).then_some(call.ignore_index));
     }
@@ -269,10 +268,10 @@ fn over_rows<F: Float>(call: &Call) -> Result<F, Error<F>> {
     end(call, batch)
 }
 
-fn targets<'a, F: Float, L: RowLoss<F>>(
+fn targets<'a, F: Float>(
     call: &Call,
-    rows: Rows<'a, L, F>,
-) -> Batch<'a, L, F, RowTargets<'a, F>> {
+    rows: Rows<'a, AnyRowLoss<F>, F>,
+) -> Batch<'a, AnyRowLoss<F>, F, RowTargets<'a, F>> {
     fn labels<'a, T: Label>(call: &Call) -> &'a [T] {
         call.target.get().unwrap_or_default()
     }
