@@ -59,7 +59,7 @@ macro_rules! labels {
             pub fn classes_into<F: Float>(self, first: usize, classes: usize, into: &mut [F]) {
                 match self {
                     $(Labels::$name(labels) => {
-                        let labels = &labels[first..first + into.len()];
+                        let labels = labels.get(first..).unwrap_or_default();
                         let classes_of = into.iter_mut().zip(labels);
                         if all_below(labels.iter().map(|&label| label as i64), classes) {
                             classes_of.for_each(|(into, &label)| *into = F::from(label as i16));
@@ -98,7 +98,7 @@ macro_rules! labels {
                         let whole = labels.chunks(CHUNK).take_while(below).map(<[_]>::len).sum::<usize>();
                         // Negative labels wrap around, and lie beyond all classes.
                         let other = |&label: &$integer| label as u64 >= classes as u64;
-                        labels[whole..].iter().position(other).map(|place| from + whole + place)
+                        labels.get(whole..)?.iter().position(other).map(|place| from + whole + place)
                     })*
                 }
             }

@@ -283,17 +283,19 @@ impl<F: Float> Row<'_, F> {
     ) {
         let mut room = [[F::ZERO; WIDTH]; GROUPS];
         let room = room.as_flattened_mut();
-        let logits = &self.logits()[tile.clone()];
+        let logits = self.logits().get(tile.clone()).unwrap_or_default();
         for (at, into) in (0..logits.len()).step_by(V::LANES).zip(room.chunks_exact_mut(V::LANES)) {
             let (z, count) = load_from(zero, logits, at);
             zero.first(count).keep(power.exp::<SHAPED>(z)).store(into);
         }
-        if keep {
-            let count = tile.len();
-            self.grad[tile.clone()].copy_from_slice(&room[..count]);
+        if keep && let Some(kept) = self.grad.get_mut(tile.clone()) {
+            let count = kept.len().min(room.len());
+            kept[..count].copy_from_slice(&room[..count]);
         }
-        if tile.contains(&except) {
-            room[except - tile.start] = F::ZERO;
+        if tile.contains(&except)
+            && let Some(left_out) = room.get_mut(except - tile.start)
+        {
+            *left_out = F::ZERO;
         }
         for (part, sum) in sums.iter_mut().enumerate() {
             let mut few = zero;

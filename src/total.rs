@@ -236,7 +236,7 @@ pub(crate) fn divisor<F: Float>(weight: HighLow<F>) -> Result<HighLow<F>, Error<
 fn window(limbs: &[u64], from: u32) -> u64 {
     let (limb, offset) = (from as usize / 64, from % 64);
     let above = limbs.get(limb + 1).copied().unwrap_or(0);
-    limbs[limb] >> offset | above << 1 << (63 - offset)
+    limbs.get(limb).copied().unwrap_or(0) >> offset | above << 1 << (63 - offset)
 }
 
 /// The sum of losses, exact over any split of a batch.

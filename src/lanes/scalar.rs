@@ -63,11 +63,11 @@ impl<F: Float> Lanes for Scalar<F> {
     }
     #[inline(always)]
     fn load(self, from: &[F]) -> Self {
-        Scalar(from[0])
+        self.load_first(from)
     }
     #[inline(always)]
     fn store(self, into: &mut [F]) {
-        into[0] = self.0;
+        self.store_first(into);
     }
     #[inline(always)]
     fn first(self, count: usize) -> bool {
@@ -85,11 +85,13 @@ impl<F: Float> Lanes for Scalar<F> {
     }
     #[inline(always)]
     fn load_columns(self, from: &[F], _: usize) -> [Self; 4] {
-        core::array::from_fn(|column| Scalar(from[column]))
+        core::array::from_fn(|column| Scalar(from.get(column).copied().unwrap_or(F::ZERO)))
     }
     #[inline(always)]
     fn store_columns(columns: [Self; 4], into: &mut [F], _: usize) {
-        into[..4].copy_from_slice(&columns.map(|column| column.0));
+        for (into, column) in into.iter_mut().zip(columns) {
+            *into = column.0;
+        }
     }
     #[inline(always)]
     fn mul_add(self, b: Self, c: Self) -> Self {

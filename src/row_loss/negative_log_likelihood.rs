@@ -79,21 +79,25 @@ impl NegativeLogLikelihood {
             _ if masked => 0..0,
             _ => 0..target.classes,
         };
+        let class_weight = |class| match target.class_weights {
+            Some(weights) => weights.get(class).copied().unwrap_or(F::ONE),
+            None => F::ONE,
+        };
         for class in classes.clone() {
             let index = elements.start + class;
             let y = target.target(row, class);
             if let Some(bad) = RowLoss::<F>::bad(self, F::ZERO, y, index) {
                 return Err(bad);
             }
-            let y = y * target.class_weights.map_or(F::ONE, |weights| weights[class]);
+            let y = y * class_weight(class);
             let logits = if job.pred.is_empty() { &*job.grad } else { job.pred };
             if y != F::ZERO {
-                sum = sum.plus(-(y * logits[index]));
+                sum = sum.plus(-(y * logits.get(index).copied().unwrap_or(F::ZERO)));
             }
         }
         for (class, grad) in job.grad.get_mut(elements).unwrap_or_default().iter_mut().enumerate() {
             let own = if classes.contains(&class) { target.target(row, class) } else { F::ZERO };
-            let own = own * target.class_weights.map_or(F::ONE, |weights| weights[class]);
+            let own = own * class_weight(class);
             let slope = if own == F::ZERO { F::ZERO } else { -own * factor };
             *grad = if job.add { *grad + slope } else { slope };
         }

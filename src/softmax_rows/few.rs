@@ -72,7 +72,7 @@ fn tile_at<F: Float, V: Lanes<Elem = F>>(
     let RowTargets { classes, stride, .. } = job.target;
     let Room { rows: room, exponentials } = room;
     let mut lanes = [F::ZERO; ROWS];
-    job.target.classes_of_labels(first, &mut lanes[..count]);
+    job.target.classes_of_labels(first, lanes.get_mut(..count).unwrap_or_default());
     let class = zero.load(&lanes);
     let mut weights = Weights::new(job, zero, first, count);
     // A label that is no class has been seen to be that of a row that is left out.
@@ -114,7 +114,9 @@ fn tile_at<F: Float, V: Lanes<Elem = F>>(
 /// Copies the classes of as many rows as both have.
 fn copy_rows<F: Float>(from: &[F], from_stride: usize, into: &mut [F], into_stride: usize, classes: usize) {
     for (from, into) in from.chunks(from_stride).zip(into.chunks_mut(into_stride)) {
-        into[..classes].copy_from_slice(&from[..classes]);
+        if let (Some(from), Some(into)) = (from.get(..classes), into.get_mut(..classes)) {
+            into.copy_from_slice(from);
+        }
     }
 }
 
@@ -132,16 +134,15 @@ impl<F: Float, V: Lanes<Elem = F>> Tile<'_, F, V> {
     #[inline(always)]
     fn add_up(&self, zero: V, logits: &[F], stride: usize, values: &mut [F]) -> (Known<V>, V) {
         let classes = self.classes;
-        let (values, _) = values.split_at_mut(classes.max(GROUP) * V::LANES);
+        let values = values.get_mut(..classes.max(GROUP) * V::LANES).unwrap_or_default();
         for start in starts(classes) {
-            let columns = zero.load_columns(&logits[start..], stride);
-            for (column, into) in
-                columns.into_iter().zip(values[start * V::LANES..].chunks_exact_mut(V::LANES))
-            {
+            let columns = zero.load_columns(logits.get(start..).unwrap_or_default(), stride);
+            let values = values.get_mut(start * V::LANES..).unwrap_or_default();
+            for (column, into) in columns.into_iter().zip(values.chunks_exact_mut(V::LANES)) {
                 column.store(into);
             }
         }
-        let (values, _) = values.split_at_mut(classes * V::LANES);
+        let values = values.get_mut(..classes * V::LANES).unwrap_or_default();
         let mut max = zero.splat(-F::INFINITY);
         for z in values.chunks_exact(V::LANES) {
             max = zero.load(z).max(max);
@@ -188,11 +189,11 @@ impl<F: Float, V: Lanes<Elem = F>> Tile<'_, F, V> {
             let mut columns = [zero; GROUP];
             let mut before = columns;
             if add {
-                before = zero.load_columns(&grad[start..], stride);
+                before = zero.load_columns(grad.get(start..).unwrap_or_default(), stride);
             }
             for (column, (slope, before)) in columns.iter_mut().zip(before).enumerate() {
                 let place = zero.splat(F::from((start + column) as i16));
-                let e = zero.load(&values[(start + column) * V::LANES..]);
+                let e = zero.load(values.get((start + column) * V::LANES..).unwrap_or_default());
                 *slope = self.class.eq(place).select(found.slope, found.sums.share(e) * found.factor);
                 if any_masked {
                     *slope = masked.select(zero, *slope);
@@ -202,7 +203,7 @@ impl<F: Float, V: Lanes<Elem = F>> Tile<'_, F, V> {
                     *slope = if start + column < done { before } else { before + *slope };
                 }
             }
-            V::store_columns(columns, &mut grad[start..], stride);
+            V::store_columns(columns, grad.get_mut(start..).unwrap_or_default(), stride);
             done = start + GROUP;
         }
     }
@@ -222,16 +223,20 @@ impl<F: Float, V: Lanes<Elem = F>> Tile<'_, F, V> {
             let (mut places, mut wanted) = ([F::ZERO; ROWS], [F::ZERO; ROWS]);
             at.store(&mut places);
             self.weights.masked.select(at.splat(-F::ONE), self.class).store(&mut wanted);
-            for (hit, (at, wanted)) in hits[rows.clone()].iter_mut().zip(places.into_iter().zip(wanted)) {
+            for (hit, (at, wanted)) in
+                hits.get_mut(rows.clone()).unwrap_or_default().iter_mut().zip(places.into_iter().zip(wanted))
+            {
                 *hit = at == wanted;
             }
         }
         if let Some(log_sums) = &mut job.target.log_sums {
-            let log_sums = &mut log_sums[rows];
+            let log_sums = log_sums.get_mut(rows).unwrap_or_default();
             found.log_sum.store_first(log_sums);
             let logits = if job.pred.is_empty() { &*job.grad } else { job.pred };
             for (row, log_sum) in log_sums.iter_mut().enumerate().filter(|(_, sum)| !sum.finite()) {
-                *log_sum = no_log_sum(&logits[start + row * stride..][..classes]);
+                *log_sum = no_log_sum(
+                    logits.get(start + row * stride..).unwrap_or_default().get(..classes).unwrap_or_default(),
+                );
             }
         }
     }

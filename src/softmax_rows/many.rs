@@ -28,7 +28,7 @@ impl<F: Float> Kernel<F> for Rows<'_, '_, '_, F> {
     #[inline(always)]
     fn run<V: Lanes<Elem = F>, const WIDTH: usize, const PARTS: usize>(self, zero: V) -> Self::Output {
         let Rows { job, of, first, losses } = self;
-        let at_once = (NEAR / job.target.classes).clamp(1, V::Single::LANES);
+        let at_once = (NEAR / job.target.classes.max(1)).clamp(1, V::Single::LANES);
         for (batch, losses) in losses.chunks_mut(at_once).enumerate() {
             let first = first + batch * at_once;
             let mut rows = Batch::default();
@@ -96,7 +96,7 @@ impl<F: Float> Batch<F> {
         let label = job.target.label(row);
         let (max, at) = maximum(zero, room.logits());
         self.max[lane] = max;
-        self.own[lane] = label.map_or(F::ZERO, |label| room.logits()[label]);
+        self.own[lane] = label.map_or(F::ZERO, |label| room.logits().get(label).copied().unwrap_or(F::ZERO));
         self.hit[lane] = if label == Some(at) { F::ONE } else { F::ZERO };
         if !max.finite() {
             // Looked at now, before the gradient takes their place.
@@ -123,10 +123,10 @@ impl<F: Float> Batch<F> {
         found.loss.store_first(losses);
         let rows = first..first + losses.len();
         if let Some(log_sums) = &mut job.target.log_sums {
-            found.log_sum.store_first(&mut log_sums[rows.clone()]);
+            found.log_sum.store_first(log_sums.get_mut(rows.clone()).unwrap_or_default());
         }
         if let Some(hits) = &mut job.target.hits {
-            for (lane, hit) in hits[rows].iter_mut().enumerate() {
+            for (lane, hit) in hits.get_mut(rows).unwrap_or_default().iter_mut().enumerate() {
                 *hit = self.hit[lane] == F::ONE && self.masked[lane] == F::ZERO;
             }
         }
@@ -197,7 +197,7 @@ impl<F: Float> Batch<F> {
         lane: usize,
     ) {
         let factor = self.factor[lane];
-        let before = label.map(|label| room.grad[label]);
+        let before = label.and_then(|label| room.grad.get(label).copied());
         if factor.nan() {
             // So is every slope, and no exponential has been kept.
             for grad in room.grad.iter_mut() {
@@ -210,7 +210,9 @@ impl<F: Float> Batch<F> {
         }
         if let (Some(label), Some(before)) = (label, before) {
             let own = if factor.nan() { factor } else { self.slope[lane] };
-            room.grad[label] = if add { before + own } else { own };
+            if let Some(grad) = room.grad.get_mut(label) {
+                *grad = if add { before + own } else { own };
+            }
         }
     }
 
