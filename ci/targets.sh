@@ -35,7 +35,22 @@ sizes() {
     ci/sizes.sh
 }
 
-for step in "${@:-c c_bare_metal firmware linked sizes}"; do
+# JavaScript, in node and Chromium.
+wasm() {
+    ci/wasm.sh
+}
+
+# One corpus of calls has the same bits on every target.
+bits() {
+    ci/bits.sh
+}
+
+# All tests on aarch64, under qemu.
+aarch64() {
+    ci/aarch64.sh
+}
+
+for step in "${@:-c c_bare_metal firmware linked sizes wasm bits aarch64}"; do
     for step in $step; do
         echo "== $step"
         "$step"
