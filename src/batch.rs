@@ -272,8 +272,8 @@ impl<'a, L: Copy, F: Float, T: Targets<L, F>> Batch<'a, L, F, T> {
         self.check_values()
     }
 
-    #[cfg_attr(not(small), inline(always))]
-    #[cfg_attr(small, inline(never))]
+    /// One copy for all ends.
+    #[inline(never)]
     fn end(self, end: End) -> Result<F, Error<F>> {
         self.check_shape()?;
         let divisor = match end {
