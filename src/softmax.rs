@@ -253,12 +253,10 @@ impl<F: Float> Row<'_, F> {
                 self.odd_tile::<V, WIDTH, PARTS, SHAPED>(zero, &power, keep, except, tile, &mut sums);
                 continue;
             }
-            let tile = Tile::<V, WIDTH, SHAPED> { zero, power };
+            let tile = Tile::<V, WIDTH, SHAPED> { zero, power, keep };
             match (self.logits.get(first..end), self.grad.get_mut(first..end)) {
-                (Some(logits), Some(kept)) if keep => tile.add::<PARTS, true, true>(logits, kept, &mut sums),
-                (Some(logits), _) => tile.add::<PARTS, true, false>(logits, &mut [], &mut sums),
-                (None, Some(kept)) if keep => tile.add::<PARTS, false, true>(&[], kept, &mut sums),
-                (None, Some(logits)) => tile.add::<PARTS, true, false>(logits, &mut [], &mut sums),
+                (Some(logits), kept) => tile.add::<PARTS, true>(logits, kept.unwrap_or_default(), &mut sums),
+                (None, Some(kept)) => tile.add::<PARTS, false>(&[], kept, &mut sums),
                 (None, None) => {}
             }
         }
@@ -311,12 +309,14 @@ impl<F: Float> Row<'_, F> {
 struct Tile<V: Lanes, const WIDTH: usize, const SHAPED: bool> {
     zero: V,
     power: Power<V>,
+    /// Whether they are kept.
+    keep: bool,
 }
 
 impl<F: Float, V: Lanes<Elem = F>, const WIDTH: usize, const SHAPED: bool> Tile<V, WIDTH, SHAPED> {
-    /// Adds up a tile of exponentials, of `logits` or of what lies where they are kept.
+    /// Adds up a tile of exponentials, of `logits` or of what lies where they would be kept.
     #[inline(always)]
-    fn add<const PARTS: usize, const APART: bool, const KEEP: bool>(
+    fn add<const PARTS: usize, const APART: bool>(
         &self,
         logits: &[F],
         kept: &mut [F],
@@ -328,8 +328,10 @@ impl<F: Float, V: Lanes<Elem = F>, const WIDTH: usize, const SHAPED: bool> Tile<
                 let lanes = group * WIDTH + part * V::LANES..group * WIDTH + (part + 1) * V::LANES;
                 let logits = if APART { &logits[lanes.clone()] } else { &kept[lanes.clone()] };
                 let e = self.power.exp::<SHAPED>(self.zero.load(logits));
-                if KEEP {
-                    e.store(&mut kept[lanes]);
+                if self.keep
+                    && let Some(kept) = kept.get_mut(lanes)
+                {
+                    e.store(kept);
                 }
                 few = if group == 0 { e } else { few + e };
             }
