@@ -305,13 +305,16 @@ fn bad_target<F: Float>(domain: Domain<F>, target: F, index: usize) -> Option<Er
     (!domain.holds(target)).then_some(Error::Target { index, value: target })
 }
 
+/// Fills in the losses of rows from one on.
+type Fill<'a, F> = dyn FnMut(usize, &mut [F]) -> Result<(), Error<F>> + 'a;
+
 /// Adds up the losses of rows that `fill` finds, from the first of a group on. One copy serves all losses: there is a call
 /// a group.
 pub fn sum_rows<F: Float>(
     rows: usize,
     level: Level,
     total: Option<&mut Exact<F>>,
-    fill: &mut dyn FnMut(usize, &mut [F]) -> Result<(), Error<F>>,
+    fill: &mut Fill<'_, F>,
 ) -> Result<HighLow<F>, Error<F>> {
     let mut losses = [F::ZERO; ROWS];
     if total.is_none() && rows <= losses.len() {
