@@ -272,8 +272,8 @@ impl<'a, L: Copy, F: Float, T: Targets<L, F>> Batch<'a, L, F, T> {
         self.check_values()
     }
 
-    /// One copy for all ends.
-    #[inline(never)]
+    /// Where one end alone is called, the compiler folds the others away; where all are, they share a copy.
+    #[cfg_attr(not(any(small, portable_simd)), inline(always))]
     fn end(self, end: End) -> Result<F, Error<F>> {
         self.check_shape()?;
         let divisor = match end {
@@ -319,7 +319,6 @@ impl<'a, L: Copy, F: Float, T: Targets<L, F>> Batch<'a, L, F, T> {
         self.target.count(self.pred().len())
     }
 
-    #[cfg_attr(small, inline(never))]
     pub(crate) fn check_shape(&self) -> Result<(), Error<F>> {
         let elements = self.pred().len();
         self.target.check_lengths(elements)?;
@@ -356,8 +355,7 @@ impl<'a, L: Copy, F: Float, T: Targets<L, F>> Batch<'a, L, F, T> {
         bad.map_or(Ok(()), Err)
     }
 
-    #[cfg_attr(not(small), inline)]
-    #[cfg_attr(small, inline(never))]
+    #[inline]
     fn run(self, factor: F, lift: F, total: Option<&mut Exact<F>>) -> Result<HighLow<F>, Error<F>> {
         let level = self.chosen_level();
         let (pred, grad): (&[F], &mut [F]) = match (self.pred, self.grad) {

@@ -76,6 +76,7 @@ impl<F: Float> Batch<F> {
         row: usize,
         lane: usize,
     ) -> Result<(), Error<F>> {
+        let lane = lane % ROWS; // as it is, which the compiler cannot see
         let weight = job.weights.get(row).copied().unwrap_or(F::ONE);
         if !weight.finite() {
             return Err(Error::Weight { index: row, value: weight });
@@ -127,6 +128,7 @@ impl<F: Float> Batch<F> {
         }
         if let Some(hits) = &mut job.target.hits {
             for (lane, hit) in hits.get_mut(rows).unwrap_or_default().iter_mut().enumerate() {
+                let lane = lane % ROWS;
                 *hit = self.hit[lane] == F::ONE && self.masked[lane] == F::ZERO;
             }
         }
@@ -172,7 +174,7 @@ impl<F: Float> Batch<F> {
     ) {
         let RowTargets { classes, stride, .. } = job.target;
         let elements = row * stride..row * stride + classes;
-        let (keep, add) = (keeps(job, of), job.add);
+        let (keep, add, lane) = (keeps(job, of), job.add, lane % ROWS);
         let logits = job.pred.get(elements.clone()).unwrap_or_default();
         let grad = job.grad.get_mut(elements).unwrap_or_default();
         if self.masked[lane] == F::ZERO {
@@ -196,6 +198,7 @@ impl<F: Float> Batch<F> {
         add: bool,
         lane: usize,
     ) {
+        let lane = lane % ROWS;
         let factor = self.factor[lane];
         let before = label.and_then(|label| room.grad.get(label).copied());
         if factor.nan() {
@@ -243,7 +246,7 @@ impl<F: Float> Batch<F> {
         lane: usize,
         add: bool,
     ) {
-        let slopes = Slopes::new(self, zero, lane);
+        let (slopes, lane) = (Slopes::new(self, zero, lane), lane % ROWS);
         let power = of.logits.of_row(zero, zero.single().splat(self.max[lane]));
         for at in (0..room.grad.len()).step_by(V::LANES) {
             let (z, _) = load_from(zero, room.logits(), at);
@@ -269,6 +272,7 @@ struct Slopes<V: Lanes> {
 impl<F: Float, V: Lanes<Elem = F>> Slopes<V> {
     #[inline(always)]
     fn new(batch: &Batch<F>, zero: V, lane: usize) -> Self {
+        let lane = lane % ROWS;
         Slopes {
             multiple: batch.multiple.map(|lanes| zero.splat(lanes[lane])),
             whole: batch.multiple[0][lane].finite(),
