@@ -145,7 +145,7 @@ impl<F: Float> Exact<F> {
         let Some(top) = limbs.iter().rposition(|&limb| limb != 0) else {
             return F::ZERO;
         };
-        let bits = top as u32 * 64 + 64 - limbs[top].leading_zeros();
+        let bits = top as u32 * 64 + 64 - window(limbs, top as u32 * 64).leading_zeros();
         // A value of at most a significand's bits is its own pattern; above that, each bit more is one exponent more.
         let below = bits.saturating_sub(F::SIGNIFICAND);
         let significand = window(limbs, below) & (u64::MAX >> (64 - F::SIGNIFICAND));
@@ -153,7 +153,8 @@ impl<F: Float> Exact<F> {
         let up = below > 0 && {
             let half = window(limbs, below - 1) & 1 != 0;
             let (limb, bit) = ((below - 1) as usize / 64, (below - 1) % 64);
-            let sticky = limbs[..limb].iter().any(|&limb| limb != 0) || limbs[limb] & ((1 << bit) - 1) != 0;
+            let sticky = limbs.iter().take(limb).any(|&limb| limb != 0)
+                || window(limbs, limb as u32 * 64) & ((1 << bit) - 1) != 0;
             half && (sticky || significand & 1 != 0)
         };
         let pattern = (pattern + u64::from(up)).min(F::INFINITY.to_pattern());

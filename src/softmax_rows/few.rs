@@ -113,7 +113,7 @@ fn tile_at<F: Float, V: Lanes<Elem = F>>(
 
 /// Copies the classes of as many rows as both have.
 fn copy_rows<F: Float>(from: &[F], from_stride: usize, into: &mut [F], into_stride: usize, classes: usize) {
-    for (from, into) in from.chunks(from_stride).zip(into.chunks_mut(into_stride)) {
+    for (from, into) in from.chunks(from_stride.max(1)).zip(into.chunks_mut(into_stride.max(1))) {
         if let (Some(from), Some(into)) = (from.get(..classes), into.get_mut(..classes)) {
             into.copy_from_slice(from);
         }
