@@ -11,7 +11,7 @@ use crate::float::Float;
 use crate::job::{Job, Targets};
 use crate::lanes::{Lanes, Mask};
 use crate::loss::{Loss, Visitor};
-use crate::sum::{HighLow, LaneSum, fold};
+use crate::sum::{HighLow, LaneSum, fold, rows_of};
 use crate::total::{Exact, Total};
 
 impl<F: Float> Job<'_, F> {
@@ -270,10 +270,7 @@ impl<F: Float, L: Loss<F>, const GRAD: bool> Block<'_, '_, F, L, GRAD> {
                     }
                 }
             }
-            let rows = sum_row.chunks_mut(V::LANES).zip(error_row.chunks_mut(V::LANES));
-            for (sum, (sums, errors)) in sums.into_iter().zip(rows) {
-                sum.store(sums, errors);
-            }
+            [sum_row, error_row] = rows_of::<V, WIDTH, PARTS>(sums);
         }
 
         // What is left, one register at a time, with sums in memory: small code, and little work for small calls.

@@ -12,7 +12,7 @@ use core::ops::Range;
 use crate::float::Float;
 use crate::lanes::{Lanes, Mask, Scalar};
 use crate::math::Functions;
-use crate::sum::{HighLow, LaneSum, fold, two_product_of, two_sum_of};
+use crate::sum::{HighLow, LaneSum, fold, rows_of, two_product_of, two_sum_of};
 use crate::total::{Exact, Total};
 
 mod power;
@@ -260,11 +260,7 @@ impl<F: Float> Row<'_, F> {
                 (None, None) => {}
             }
         }
-        let (mut sum_row, mut error_row) = ([F::ZERO; WIDTH], [F::ZERO; WIDTH]);
-        let rows = sum_row.chunks_mut(V::LANES).zip(error_row.chunks_mut(V::LANES));
-        for (sum, (sums, errors)) in sums.into_iter().zip(rows) {
-            sum.store(sums, errors);
-        }
+        let [sum_row, error_row] = rows_of::<V, WIDTH, PARTS>(sums);
         fold(&sum_row, Some(&error_row), WIDTH)
     }
 

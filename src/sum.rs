@@ -64,6 +64,21 @@ impl<V: Lanes> LaneSum<V> {
     }
 }
 
+/// The sums of all registers and their errors as numbers, for [`fold`].
+#[inline(always)]
+pub fn rows_of<V: Lanes, const WIDTH: usize, const PARTS: usize>(
+    sums: [LaneSum<V>; PARTS],
+) -> [[V::Elem; WIDTH]; 2] {
+    let [mut sum_row, mut error_row] = [[V::Elem::ZERO; WIDTH]; 2];
+    for (part, sum) in sums.into_iter().enumerate() {
+        let lanes = part * V::LANES..(part + 1) * V::LANES;
+        if let (Some(sums), Some(errors)) = (sum_row.get_mut(lanes.clone()), error_row.get_mut(lanes)) {
+            sum.store(sums, errors);
+        }
+    }
+    [sum_row, error_row]
+}
+
 /// `a - b` and what its rounding leaves out, exactly; NaN where that is no number.
 #[inline(always)]
 pub fn difference<V: Lanes>(a: V, b: V) -> (V, V) {

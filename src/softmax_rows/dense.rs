@@ -12,7 +12,7 @@ use crate::loss::{Domain, Loss};
 use crate::math::ln_1p;
 use crate::row_loss::{OfRow, RowTargets};
 use crate::softmax::{Logits, Power, Row, Sums, is_place, lane, load_from, maximum, store_from};
-use crate::sum::{LaneSum, fold};
+use crate::sum::{LaneSum, fold, rows_of};
 
 impl<F: Float, L: Loss<F>> OverSoftmax<F, L> {
     /// The weighted loss of a row; its gradient is written.
@@ -283,10 +283,6 @@ impl<F: Float, L: Loss<F>> Dense<'_, F, L> {
 /// The sum of all lanes, rounded once.
 #[inline(always)]
 fn folded<V: Lanes, const WIDTH: usize, const PARTS: usize>(lanes: [LaneSum<V>; PARTS]) -> V::Elem {
-    let (mut sum_row, mut error_row) = ([V::Elem::ZERO; WIDTH], [V::Elem::ZERO; WIDTH]);
-    let rows = sum_row.chunks_mut(V::LANES).zip(error_row.chunks_mut(V::LANES));
-    for (sum, (sums, errors)) in lanes.into_iter().zip(rows) {
-        sum.store(sums, errors);
-    }
+    let [sum_row, error_row] = rows_of::<V, WIDTH, PARTS>(lanes);
     fold(&sum_row, Some(&error_row), WIDTH).high
 }

@@ -274,7 +274,7 @@ impl<F: Float, V: Lanes<Elem = F>> Slopes<V> {
     fn new(batch: &Batch<F>, zero: V, lane: usize) -> Self {
         let lane = lane % ROWS;
         Slopes {
-            multiple: batch.multiple.map(|lanes| zero.splat(lanes[lane])),
+            multiple: [zero.splat(batch.multiple[0][lane]), zero.splat(batch.multiple[1][lane])],
             whole: batch.multiple[0][lane].finite(),
             sums: Sums::of_inverse(zero, [batch.inverse[0][lane], batch.inverse[1][lane]]),
             factor: zero.splat(batch.factor[lane]),
