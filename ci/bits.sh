@@ -32,13 +32,11 @@ cortex_m4() {
 
 # Both builds, in node, at the opt-level of the package.
 wasm() {
-    local lld
-    lld=$(find "$(rustc --print sysroot)" -name rust-lld -type f | head -1)
-    export CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER="$lld" CARGO_PROFILE_RELEASE_OPT_LEVEL=s
+    export CARGO_PROFILE_RELEASE_OPT_LEVEL=s
     for build in plain:-simd128 simd128:+simd128; do
         local room=${CARGO_TARGET_DIR:-target}/${build%%:*}
         CARGO_TARGET_DIR=$room RUSTFLAGS="-C target-feature=${build##*:} -C link-arg=-zstack-size=4194304" \
-            ../cross.sh wasm32-unknown-unknown rustc --quiet --release --locked --lib --crate-type cdylib
+            ../image.sh wasm32-unknown-unknown rustc --quiet --release --locked --lib --crate-type cdylib
         node wasm.mjs "${build%%:*}" "$(find "$room" -path '*wasm32-unknown-unknown/release/bits.wasm' | head -1)"
     done
 }

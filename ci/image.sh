@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# cargo for a microcontroller, linker included: ci/image.sh TARGET CARGO-COMMAND [ARGS...]
+# cargo for a target without an operating system, linker included: ci/image.sh TARGET CARGO-COMMAND [ARGS...]
 set -euo pipefail
 
 # Where the compiler is not rustup's, it may lack the linker that comes with that.

@@ -9,8 +9,6 @@ root=$(cd ../.. && pwd)
 
 step() { printf '\n== %s\n' "$*"; }
 
-lld=$(find "$(rustc --print sysroot)" -name rust-lld -type f | head -1)
-export CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER="$lld"
 if ! command -v wasm-opt >/dev/null; then
     apt-get update -qq
     apt-get install -y -qq --no-install-recommends binaryen >/dev/null
@@ -21,7 +19,7 @@ build() { # NAME FLAGS LIMIT
     step "build $1"
     # A directory each: flags decide what is built.
     CARGO_TARGET_DIR="target/$1" RUSTFLAGS="$2" \
-        "$root/ci/cross.sh" wasm32-unknown-unknown build --release --locked
+        "$root/ci/image.sh" wasm32-unknown-unknown build --release --locked
     local module
     module=$(find "target/$1" -path '*wasm32-unknown-unknown/release/fused_loss_wasm.wasm' | head -1)
     # Level s leaves some behind that binaryen finds.
