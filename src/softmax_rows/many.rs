@@ -32,12 +32,12 @@ impl<F: Float> Kernel<F> for Rows<'_, '_, '_, F> {
         for (batch, losses) in losses.chunks_mut(at_once).enumerate() {
             let first = first + batch * at_once;
             let mut rows = Batch::default();
-            for (lane, row) in (first..first + losses.len()).enumerate() {
+            for (lane, row) in (0..ROWS).zip(first..first + losses.len()) {
                 rows.add_up::<V, WIDTH, PARTS>(job, &of, zero, row, lane)?;
             }
             rows.find(job, &of, zero.single(), first, losses);
             if !job.grad.is_empty() {
-                for (lane, row) in (first..first + losses.len()).enumerate() {
+                for (lane, row) in (0..ROWS).zip(first..first + losses.len()) {
                     rows.write_row(job, &of, zero, row, lane);
                 }
             }
@@ -76,7 +76,6 @@ impl<F: Float> Batch<F> {
         row: usize,
         lane: usize,
     ) -> Result<(), Error<F>> {
-        let lane = lane % ROWS; // as it is, which the compiler cannot see
         let weight = job.weights.get(row).copied().unwrap_or(F::ONE);
         if !weight.finite() {
             return Err(Error::Weight { index: row, value: weight });
@@ -127,8 +126,7 @@ impl<F: Float> Batch<F> {
             found.log_sum.store_first(log_sums.get_mut(rows.clone()).unwrap_or_default());
         }
         if let Some(hits) = &mut job.target.hits {
-            for (lane, hit) in hits.get_mut(rows).unwrap_or_default().iter_mut().enumerate() {
-                let lane = lane % ROWS;
+            for (lane, hit) in (0..ROWS).zip(hits.get_mut(rows).unwrap_or_default()) {
                 *hit = self.hit[lane] == F::ONE && self.masked[lane] == F::ZERO;
             }
         }
@@ -174,7 +172,7 @@ impl<F: Float> Batch<F> {
     ) {
         let RowTargets { classes, stride, .. } = job.target;
         let elements = row * stride..row * stride + classes;
-        let (keep, add, lane) = (keeps(job, of), job.add, lane % ROWS);
+        let (keep, add) = (keeps(job, of), job.add);
         let logits = job.pred.get(elements.clone()).unwrap_or_default();
         let grad = job.grad.get_mut(elements).unwrap_or_default();
         if self.masked[lane] == F::ZERO {
@@ -198,7 +196,6 @@ impl<F: Float> Batch<F> {
         add: bool,
         lane: usize,
     ) {
-        let lane = lane % ROWS;
         let factor = self.factor[lane];
         let before = label.and_then(|label| room.grad.get(label).copied());
         if factor.nan() {
@@ -246,7 +243,7 @@ impl<F: Float> Batch<F> {
         lane: usize,
         add: bool,
     ) {
-        let (slopes, lane) = (Slopes::new(self, zero, lane), lane % ROWS);
+        let slopes = Slopes::new(self, zero, lane);
         let power = of.logits.of_row(zero, zero.single().splat(self.max[lane]));
         for at in (0..room.grad.len()).step_by(V::LANES) {
             let (z, _) = load_from(zero, room.logits(), at);
@@ -272,7 +269,6 @@ struct Slopes<V: Lanes> {
 impl<F: Float, V: Lanes<Elem = F>> Slopes<V> {
     #[inline(always)]
     fn new(batch: &Batch<F>, zero: V, lane: usize) -> Self {
-        let lane = lane % ROWS;
         Slopes {
             multiple: [zero.splat(batch.multiple[0][lane]), zero.splat(batch.multiple[1][lane])],
             whole: batch.multiple[0][lane].finite(),
