@@ -183,7 +183,9 @@ fn fold_last<F: Float>(one: LaneSum<F::Portable>) -> HighLow<F> {
     if !sum.finite() || !error.finite() {
         return HighLow { high: sum, low: F::ZERO };
     }
-    two_sum(sum, error)
+    let both = two_sum(sum, error);
+    // The errors may carry a sum beyond the largest number, of which TwoSum makes NaN.
+    if both.high.finite() { both } else { HighLow { high: both.high, low: F::ZERO } }
 }
 
 #[inline(always)]

@@ -152,6 +152,28 @@ fn of_infinities_and_nan() {
     check::<f64>();
 }
 
+/// No addition on the way leaves the range, but the rounding errors do, once they are added.
+#[test]
+fn errors_carry_a_sum_beyond_the_largest_number() {
+    fn check<F: Float>() {
+        let unit = F::MAX - F::from_pattern(F::MAX.to_pattern() - 1);
+        let part = unit * F::from_f64(0.375);
+        for n in [3, 64, 200, 20_000] {
+            let mut terms = vec![F::ZERO; n];
+            terms[..3].copy_from_slice(&[F::MAX, part, part]);
+            let zeros = vec![F::ZERO; n];
+            for level in Level::available() {
+                let batch = || Mae.batch(&terms, &zeros).level(level);
+                assert_eq!(batch().sum(), Ok(F::INFINITY), "{level}, {n} terms");
+                assert_eq!(batch().mean(), Ok(F::INFINITY), "{level}, mean of {n} terms");
+                assert_eq!(batch().total().unwrap().sum(), F::INFINITY, "{level}, total of {n} terms");
+            }
+        }
+    }
+    check::<f32>();
+    check::<f64>();
+}
+
 /// Totals of parts, in any order and grouping, with any parts: exact sums of the parts' sums.
 #[test]
 fn merge_in_any_order_and_grouping() {
