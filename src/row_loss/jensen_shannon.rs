@@ -42,11 +42,8 @@ impl<F: Float> JensenShannon<F> {
     }
 
     pub(crate) fn over_softmax(self, labelled: bool) -> OverSoftmax<F, Terms<F>> {
-        // A label is a row of the probabilities 0 and 1, whatever target rows would be.
-        let terms = self.terms();
-        let of = Terms { log_target: terms.log_target && !labelled, ..terms };
-        let teacher = self.targets == TargetKind::Logits && !labelled;
-        OverSoftmax::of_distributions(of, self.temperature, teacher)
+        let loss = JensenShannon { targets: self.targets.or_label(labelled), ..self };
+        OverSoftmax::of_distributions(loss.terms(), loss.temperature, loss.targets == TargetKind::Logits)
     }
 }
 

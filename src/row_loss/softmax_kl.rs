@@ -63,6 +63,13 @@ impl Setting for TargetKind {
     }
 }
 
+impl TargetKind {
+    /// What targets are: a label is a row of the probabilities 0 and 1, whatever target rows would be.
+    pub(super) fn or_label(self, labelled: bool) -> Self {
+        if labelled { TargetKind::Probabilities } else { self }
+    }
+}
+
 named!(SoftmaxKl<F> = "softmax-kl" of rows: "sum y (ln y - ln q), q = softmax(x / T)",
     targets: TARGETS, temperature: TEMPERATURE);
 
@@ -72,11 +79,8 @@ impl<F: Float> SoftmaxKl<F> {
     }
 
     pub(crate) fn over_softmax(self, labelled: bool) -> OverSoftmax<F, KlDivergence> {
-        // A label is a row of the probabilities 0 and 1, whatever target rows would be.
-        let divergence = self.divergence();
-        let of = KlDivergence { log_target: divergence.log_target && !labelled, ..divergence };
-        let teacher = self.targets == TargetKind::Logits && !labelled;
-        OverSoftmax::of_distributions(of, self.temperature, teacher)
+        let loss = SoftmaxKl { targets: self.targets.or_label(labelled), ..self };
+        OverSoftmax::of_distributions(loss.divergence(), loss.temperature, loss.targets == TargetKind::Logits)
     }
 }
 
