@@ -60,6 +60,7 @@ macro_rules! labels {
                 match self {
                     $(Labels::$name(labels) => {
                         let labels = labels.get(first..).unwrap_or_default();
+                        let labels = labels.get(..into.len()).unwrap_or(labels);
                         let classes_of = into.iter_mut().zip(labels);
                         if all_below(labels.iter().map(|&label| label as i64), classes) {
                             classes_of.for_each(|(into, &label)| *into = F::from(label as i16));
