@@ -308,16 +308,18 @@ fn bad_target<F: Float>(domain: Domain<F>, target: F, index: usize) -> Option<Er
 /// Fills in the losses of rows from one on.
 type Fill<'a, F> = dyn FnMut(usize, &mut [F]) -> Result<(), Error<F>> + 'a;
 
-/// Adds up the losses of rows that `fill` finds, from the first of a group on. One copy serves all losses: there is a call
-/// a group.
+/// So many rows are filled in at once: what a call costs is shared by several groups.
+const AHEAD: usize = if cfg!(small) { ROWS } else { 8 * ROWS };
+
+/// Adds up the losses of rows that `fill` finds, in groups. One copy serves all losses: a call of it is for many rows.
 pub fn sum_rows<F: Float>(
     rows: usize,
     level: Level,
     total: Option<&mut Exact<F>>,
     fill: &mut Fill<'_, F>,
 ) -> Result<HighLow<F>, Error<F>> {
-    let mut losses = [F::ZERO; ROWS];
-    if total.is_none() && rows <= losses.len() {
+    let mut losses = [F::ZERO; AHEAD];
+    if total.is_none() && rows <= ROWS {
         let losses = &mut losses[..rows];
         fill(0, losses)?;
         return sum(losses, level, None);
@@ -328,7 +330,9 @@ pub fn sum_rows<F: Float>(
         let count = losses.len().min(rows - first);
         let losses = &mut losses[..count];
         fill(first, losses)?;
-        exact.add_pair(sum(losses, level, None)?);
+        for group in losses.chunks(ROWS) {
+            exact.add_pair(sum(group, level, None)?);
+        }
     }
     Ok(exact.high_low())
 }
