@@ -15,7 +15,7 @@ use crate::total::{Exact, Reader, RowBytes};
 /// Each worker finds the [`max`](RowShard::max) of its part, and all merge these; then the [`sum`](RowShard::sum) against
 /// the merged maximum, and all merge those; then [`finish`](RowShard::finish) gives every worker the loss, and its part of
 /// the gradient. Merging is exact: where parts are cut at multiples of [`Total::BLOCK`](crate::Total::BLOCK) classes, loss and
-/// gradient have the bits of a call over the whole row, of more than 32 classes, in whatever order parts merge.
+/// gradient have the bits of a call over the whole row, of more than 64 classes, in whatever order parts merge.
 ///
 /// ```
 /// use fused_loss::{RowLosses, SoftmaxCrossEntropy};

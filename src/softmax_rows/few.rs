@@ -13,7 +13,7 @@ use crate::row_loss::RowTargets;
 use crate::sum::LaneSum;
 
 /// Rows of at most so many classes go this way.
-pub const FEW: usize = 32;
+pub const FEW: usize = 64;
 /// Classes that are loaded, added plainly and stored together.
 const GROUP: usize = 4;
 
@@ -26,17 +26,20 @@ pub struct Rows<'j, 'a, 't, F: Float> {
     pub room: &'j mut Room<F>,
 }
 
+/// The logits of a register's rows. Where size is what counts, and registers are not of x86, it is one row.
+const ROOM: usize = if cfg!(all(small, not(x86_dispatch))) { FEW } else { ROWS * FEW };
+
 /// What a call needs beside its slices, written once a call.
 pub struct Room<F> {
     /// Copies of rows.
-    rows: [F; ROWS * FEW],
+    rows: [F; ROOM],
     /// The exponentials, class by class.
-    exponentials: [F; ROWS * FEW],
+    exponentials: [F; ROOM],
 }
 
 impl<F: Float> Room<F> {
     pub fn new() -> Self {
-        Room { rows: [F::ZERO; ROWS * FEW], exponentials: [F::ZERO; ROWS * FEW] }
+        Room { rows: [F::ZERO; ROOM], exponentials: [F::ZERO; ROOM] }
     }
 }
 
