@@ -122,7 +122,8 @@ pub enum OfRow<'a, F> {
 impl<F: Float> RowTargets<'_, F> {
     /// How many rows so many predictions are; the last one may end where its classes do.
     pub fn rows(&self, pred: usize) -> usize {
-        (pred + self.stride).saturating_sub(self.classes).checked_div(self.stride).unwrap_or(0)
+        let others = pred.checked_sub(self.classes).and_then(|rest| rest.checked_div(self.stride));
+        others.map_or(0, |others| others + 1)
     }
 
     /// The target of a class.

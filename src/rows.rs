@@ -183,7 +183,7 @@ impl<'a, L: TakesLogits<F>, F: Float> Batch<'a, L, F, RowTargets<'a, F>> {
     }
 
     /// Where it is written whether a row's greatest logit, the first of equal ones, is that of its label or of the
-    /// greatest target. A row that is left out is no hit.
+    /// greatest target. A row that is left out or holds NaN is no hit.
     ///
     /// ```
     /// # use fused_loss::{RowLosses, SoftmaxCrossEntropy};

@@ -27,8 +27,8 @@ const GROUPS: usize = 4;
 pub struct Sums<V> {
     /// The greatest logit's exponential.
     top: V,
-    /// The sum of all others.
-    rest: V,
+    /// The sum of all others, high and low.
+    rest: [V; 2],
     /// One over the sum of all, high and low.
     inverse: [V; 2],
 }
@@ -42,19 +42,22 @@ impl<V: Lanes> Sums<V> {
         let high = one / sum;
         let (product, error) = two_product_of(high, sum);
         let remainder = ((one - product) - error) - high * low;
-        Sums { top, rest: rest[0], inverse: [high, remainder * high] }
+        Sums { top, rest, inverse: [high, remainder * high] }
     }
 
     /// S, the sum of the others over the greatest: the row's log-sum-exp is its maximum and ln(1 + S).
     #[inline(always)]
     pub fn odds(&self) -> V {
-        self.rest / self.top
+        let [high, low] = self.rest;
+        let odds = high / self.top;
+        odds + (odds.neg_mul_add(self.top, high) + low) / self.top
     }
 
     /// The share of all others together, S / (1 + S).
     #[inline(always)]
     pub fn missed(&self) -> V {
-        self.rest * self.inverse[0]
+        let ([high, low], [inverse, more]) = (self.rest, self.inverse);
+        high.mul_add(inverse, high.mul_add(more, low * inverse))
     }
 
     /// One over the sum of all, high and low.
@@ -83,7 +86,7 @@ impl<F: Float, V: Lanes<Elem = F>> Sums<V> {
     /// Sums of which nothing but the shares will be asked.
     #[inline(always)]
     pub fn of_inverse(zero: V, inverse: [F; 2]) -> Self {
-        Sums { top: zero, rest: zero, inverse: inverse.map(|part| zero.splat(part)) }
+        Sums { top: zero, rest: [zero; 2], inverse: inverse.map(|part| zero.splat(part)) }
     }
 }
 
@@ -92,7 +95,7 @@ impl<F: Float> Sums<Scalar<F>> {
     #[inline(always)]
     pub fn splat<V: Lanes<Elem = F>>(&self, zero: V) -> Sums<V> {
         let all = |x: Scalar<F>| zero.splat(x.0);
-        Sums { top: all(self.top), rest: all(self.rest), inverse: self.inverse.map(all) }
+        Sums { top: all(self.top), rest: self.rest.map(all), inverse: self.inverse.map(all) }
     }
 }
 

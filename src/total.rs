@@ -294,7 +294,8 @@ impl<F: Float> Total<F> {
     pub fn merge(&mut self, other: &Self) {
         self.sum.merge(&other.sum);
         self.weight.merge(&other.weight);
-        self.count += other.count;
+        // A count from bytes may be any.
+        self.count = self.count.saturating_add(other.count);
     }
 
     /// The sum of the losses, rounded once from the sum of the blocks.

@@ -35,7 +35,7 @@ pub struct Args {
     #[arg(long, value_name = "E.npy")]
     each: Option<PathBuf>,
     /// What the gradient is multiplied by
-    #[arg(long, value_name = "S", default_value = "1", allow_negative_numbers = true)]
+    #[arg(long, value_name = "S", default_value = "1", allow_hyphen_values = true)]
     scale: f64,
     /// How the losses become one value
     #[arg(long, value_enum, default_value = "mean")]

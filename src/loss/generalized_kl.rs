@@ -8,7 +8,7 @@ use crate::math::exp;
 /// loss = y (ln y - ln p) + p - y        slope = p - y by ln p, 1 - y / p by p
 /// ```
 ///
-/// No term is negative, and 0 only where p = y. Inputs and NaN as in [`KlDivergence`], but p may be above 1. Within 2 ULP of
+/// No term is negative, and 0 only where p = y. Inputs and NaN as in [`KlDivergence`], but p may be above 1. Within 3 ULP of
 /// the parts' magnitudes.
 ///
 /// ```

@@ -8,7 +8,7 @@ use crate::math::{exp, ln};
 /// ```
 ///
 /// PyTorch's `kl_div`; its `'batchmean'` is [`mean_over`](crate::Batch::mean_over). Pred is ln p, any number, or p, 0 to 1.
-/// Target is y, from 0 on, or ln y, any number. Others are an `Err`; NaN gives NaN. Within 2 ULP of the parts' magnitudes.
+/// Target is y, from 0 on, or ln y, any number. Others are an `Err`; NaN gives NaN. Within 2.5 ULP of the parts' magnitudes.
 ///
 /// ```
 /// use fused_loss::{Elementwise, KlDivergence};

@@ -43,13 +43,14 @@ impl<F: Float, L: Loss<F>> OverSoftmax<F, L> {
         let outputs = job.target.log_sums.is_some() || job.target.hits.is_some();
         let known = !masked || outputs;
         let facts = known.then(|| self.softmax(level, room.logits())).flatten();
-        if let Some(log_sum) = job.target.log_sums.as_mut().and_then(|log_sums| log_sums.get_mut(row)) {
-            *log_sum = facts.map_or_else(|| no_log_sum(room.logits()), |facts| facts.log_sum);
+        let log_sum = facts.map_or_else(|| no_log_sum(room.logits()), |facts| facts.log_sum);
+        if let Some(into) = job.target.log_sums.as_mut().and_then(|log_sums| log_sums.get_mut(row)) {
+            *into = log_sum;
         }
         if let Some(hit) = job.target.hits.as_mut().and_then(|hits| hits.get_mut(row)) {
             let wanted = label.or_else(|| greatest(target));
             let at = facts.map_or_else(|| greatest(room.logits()), |facts| Some(facts.at));
-            *hit = !masked && wanted.is_some() && at == wanted;
+            *hit = !masked && wanted.is_some() && at == wanted && !log_sum.nan();
         }
         if facts.is_none() && !masked {
             self.check_targets(&job.target, row)?;

@@ -14,7 +14,7 @@ use crate::sum::LaneSum;
 
 /// Rows of at most so many classes go this way.
 pub const FEW: usize = 64;
-/// Classes that are loaded, added plainly and stored together.
+/// Classes that are loaded and stored together.
 const GROUP: usize = 4;
 
 /// The weighted losses of rows from `first` on; their gradients are written.
@@ -99,7 +99,9 @@ fn tile_at<F: Float, V: Lanes<Elem = F>>(
     let tile = Tile { of, weights, class, classes };
     let (known, at) = tile.add_up(zero, from, row, exponentials);
     let found = known.find(job.lift, job.factor, of);
-    tile.report(job, &found, at, first..first + count, elements.start);
+    if job.target.hits.is_some() || job.target.log_sums.is_some() {
+        tile.report(job, &found, at, first..first + count, elements.start);
+    }
     let grad = job.grad.get_mut(elements).unwrap_or_default();
     if !grad.is_empty() {
         if staged && job.add {
@@ -157,20 +159,17 @@ impl<F: Float, V: Lanes<Elem = F>> Tile<'_, F, V> {
         let finite = max.abs().le(zero.splat(F::MAX));
         let power = self.of.logits.against(finite.select(max, zero));
         let mut rest = LaneSum::new(zero);
-        let (mut own, mut own_exponential) = (zero, zero);
-        for (start, values) in values.chunks_mut(GROUP * V::LANES).enumerate() {
-            let mut few = zero;
-            for (class, value) in values.chunks_exact_mut(V::LANES).enumerate() {
-                let z = zero.load(value);
-                let e = power.of_capped(z);
-                e.store(value);
-                let place = zero.splat(F::from((start * GROUP + class) as i16));
-                let labelled = self.class.eq(place);
-                own = labelled.select(z, own);
-                own_exponential = labelled.select(e, own_exponential);
-                few = few + (!at.eq(place)).keep(e);
-            }
-            rest.add(few, true);
+        let (mut own, mut own_exponential, mut place) = (zero, zero, zero);
+        for value in values.chunks_exact_mut(V::LANES) {
+            let z = zero.load(value);
+            let e = power.of_capped(z);
+            e.store(value);
+            let labelled = self.class.eq(place);
+            own = labelled.select(z, own);
+            own_exponential = labelled.select(e, own_exponential);
+            // Plainly, in fours, the loss would be another ULP off.
+            rest.add((!at.eq(place)).keep(e), true);
+            place = place + zero.splat(F::ONE);
         }
         let known = Known {
             weights: self.weights,
@@ -222,25 +221,27 @@ impl<F: Float, V: Lanes<Elem = F>> Tile<'_, F, V> {
         start: usize,
     ) {
         let RowTargets { classes, stride, .. } = job.target;
+        let mut log_sums = [F::ZERO; ROWS];
+        found.log_sum.store(&mut log_sums);
+        if log_sums[..rows.len()].iter().any(|sum| !sum.finite()) {
+            let logits = if job.pred.is_empty() { &*job.grad } else { job.pred };
+            let logits = logits.get(start..).unwrap_or_default().chunks(stride);
+            for (log_sum, row) in log_sums.iter_mut().zip(logits).take(rows.len()) {
+                // Only where the greatest logit is no number, there is no sum.
+                let greatest = no_log_sum(row.get(..classes).unwrap_or(row));
+                *log_sum = if greatest.finite() { *log_sum } else { greatest };
+            }
+        }
         if let Some(hits) = &mut job.target.hits {
             let (mut places, mut wanted) = ([F::ZERO; ROWS], [F::ZERO; ROWS]);
             at.store(&mut places);
             self.weights.masked.select(at.splat(-F::ONE), self.class).store(&mut wanted);
-            for (hit, (at, wanted)) in
-                hits.get_mut(rows.clone()).unwrap_or_default().iter_mut().zip(places.into_iter().zip(wanted))
-            {
-                *hit = at == wanted;
+            for (lane, hit) in (0..ROWS).zip(hits.get_mut(rows.clone()).unwrap_or_default()) {
+                *hit = places[lane] == wanted[lane] && !log_sums[lane].nan();
             }
         }
-        if let Some(log_sums) = &mut job.target.log_sums {
-            let log_sums = log_sums.get_mut(rows).unwrap_or_default();
-            found.log_sum.store_first(log_sums);
-            let logits = if job.pred.is_empty() { &*job.grad } else { job.pred };
-            for (row, log_sum) in log_sums.iter_mut().enumerate().filter(|(_, sum)| !sum.finite()) {
-                *log_sum = no_log_sum(
-                    logits.get(start + row * stride..).unwrap_or_default().get(..classes).unwrap_or_default(),
-                );
-            }
+        if let Some(into) = job.target.log_sums.as_mut().and_then(|sums| sums.get_mut(rows.clone())) {
+            into.copy_from_slice(&log_sums[..rows.len()]);
         }
     }
 }

@@ -126,8 +126,10 @@ impl<F: Float> Batch<F> {
             found.log_sum.store_first(log_sums.get_mut(rows.clone()).unwrap_or_default());
         }
         if let Some(hits) = &mut job.target.hits {
+            let mut log_sums = [F::ZERO; ROWS];
+            found.log_sum.store(&mut log_sums);
             for (lane, hit) in (0..ROWS).zip(hits.get_mut(rows).unwrap_or_default()) {
-                *hit = self.hit[lane] == F::ONE && self.masked[lane] == F::ZERO;
+                *hit = self.hit[lane] == F::ONE && self.masked[lane] == F::ZERO && !log_sums[lane].nan();
             }
         }
     }

@@ -141,6 +141,26 @@ fn leads_and_ties() {
     check_all::<f64>();
 }
 
+/// The sum of few exponentials beside a great one is where each rounding shows in loss and slope.
+#[test]
+fn confident_rows_of_few_classes() {
+    fn check_all<F: Tested>() {
+        let mut report = Report::default();
+        let plain = RowCase::CrossEntropy(cross_entropy::<F>());
+        for classes in 4..=16 {
+            for lead in 4..=20 {
+                let (shape, seed) = (Shape::Lead(f64::from(lead)), classes as u64 * 97 + lead as u64);
+                let data = RowData::new(shape, 200, classes, classes, seed);
+                let worst = data.call(plain, true, false).check(&format!("{shape:?}, rows of {classes}"));
+                report.add(format!("{} confident rows of few classes", F::NAME), worst);
+            }
+        }
+        report.print();
+    }
+    check_all::<f32>();
+    check_all::<f64>();
+}
+
 /// Temperatures from one end to the other: the bound of a slope grows with the argument of its exponential alone.
 #[test]
 fn temperatures() {

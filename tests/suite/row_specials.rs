@@ -1,6 +1,6 @@
 //! Rows with infinities and NaN, rows that are left out, and that their neighbours do not notice.
 
-use fused_loss::{Error, Float, Level, Smoothing, SoftmaxCrossEntropy};
+use fused_loss::{Error, Float, Level, RowLosses, Smoothing, SoftmaxCrossEntropy};
 
 use crate::support::reference::Tested;
 use crate::support::row_call::{End, Out, RowCall, To};
@@ -275,4 +275,51 @@ fn all_goes_to_other_classes() {
         check::<f32>(amount, factor);
         check::<f64>(amount, factor);
     }
+}
+
+/// A row with NaN is right about nothing, though its greatest number may be the label's.
+#[test]
+fn a_row_with_nan_is_no_hit() {
+    for classes in [1, 2, 70] {
+        for smoothing in [0.0, 0.1] {
+            let loss =
+                SoftmaxCrossEntropy { smoothing: Smoothing::AllClasses(smoothing), ..Default::default() };
+            let mut logits = vec![f32::NAN; 3 * classes];
+            logits[classes] = 3.0;
+            logits[2 * classes..].fill(0.0);
+            for level in Level::available() {
+                let mut hits = [true; 3];
+                let rows = loss.rows(&logits, classes).labels(&[0_u8; 3]).hits(&mut hits);
+                assert!(rows.level(level).sum().unwrap().is_nan());
+                assert_eq!(hits, [false, classes == 1, true], "{level}, {classes} classes, {smoothing}");
+            }
+        }
+    }
+}
+
+/// A log-sum-exp beyond the largest number is infinite, and not its greatest logit.
+#[test]
+fn a_log_sum_exp_may_overflow() {
+    for classes in [2, 70] {
+        let loss = SoftmaxCrossEntropy { temperature: 0.5, ..Default::default() };
+        let mut logits = vec![0.0_f32; 2 * classes];
+        logits[0] = 3e38;
+        logits[classes..].fill(-3e38);
+        for level in Level::available() {
+            let mut sums = [0.0; 2];
+            let rows = loss.rows(&logits, classes).labels(&[0_u8; 2]).log_sum_exp(&mut sums);
+            rows.level(level).sum().unwrap();
+            assert_eq!(sums, [f32::INFINITY, -f32::INFINITY], "{level}, {classes} classes");
+        }
+    }
+}
+
+#[test]
+fn strides_and_classes_beyond_all_memory_are_refused() {
+    let logits = [1.0_f32, 2.0];
+    let loss = SoftmaxCrossEntropy::default();
+    assert!(loss.rows(&logits, usize::MAX).labels(&[0_u8]).sum().is_err());
+    assert!(loss.rows(&logits, 2).stride(usize::MAX).labels(&[0_u8, 1]).sum().is_err());
+    let one = loss.rows(&logits, 2).labels(&[0_u8]).sum();
+    assert_eq!(loss.rows(&logits, 2).stride(usize::MAX).labels(&[0_u8]).sum(), one);
 }

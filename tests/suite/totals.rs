@@ -307,6 +307,9 @@ fn arbitrary_bytes_make_a_total() {
             let _ =
                 (total.sum(), total.weight(), total.mean(), total.weighted_mean(), total.mean_over(u64::MAX));
             assert_eq!(total.to_bytes().as_ref(), bytes.as_ref());
+            let mut twice = total;
+            twice.merge(&total);
+            assert_eq!(twice.count(), total.count().saturating_mul(2));
         }
     }
     check::<f32>();
