@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import platform
+import re
 import statistics
 import subprocess
 import sys
@@ -126,14 +127,18 @@ def machine():
         model = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "")
     rustc = subprocess.run(["rustc", "--version"], capture_output=True, text=True).stdout.strip()
     caches = [
-        f"{read(index / 'level')}{read(index / 'type')[0].lower()} {read(index / 'size')}"
+        f"L{read(index / 'level')} {read(index / 'size')}"
         for index in sorted(Path("/sys/devices/system/cpu/cpu0/cache").glob("index*"))
+        if read(index / "type") != "Instruction"
     ]
     flags = Path("/proc/cpuinfo").read_text() if model else ""
+    root = HERE.parent.parent.parent
+    version = re.search(r'^version = "(.*)"', (root / "Cargo.toml").read_text(), re.MULTILINE)[1]
+    commit = subprocess.run(["git", "-C", root, "rev-parse", "--short", "HEAD:src"], capture_output=True, text=True)
     return {
         "cpu": model or platform.processor(), "cores": os.cpu_count(), "system": platform.system(),
         "architecture": platform.machine(), "caches": caches, "avx2": " avx2" in flags, "avx512": " avx512f" in flags,
-        "rustc": rustc, "python": platform.python_version(),
+        "crate": version, "sources": commit.stdout.strip(), "rustc": rustc, "python": platform.python_version(),
     }  # fmt: skip
 
 
