@@ -73,7 +73,7 @@ def speed(case, entries):
     axes.plot(places, [entry.memory for entry in entries], color=INK, linewidth=1.4, linestyle=":", label="memory test")
     axes.set(xscale="log", yscale="log")
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.set_xticks(places, [entry.cell.size.replace("x", " x ") if entry.classes > 1 else f"{entry.rows:,}" for entry in entries])
+    axes.set_xticks(places, [entry.size for entry in entries])
     axes.yaxis.set_major_locator(LogLocator(10, (1,), numticks=12))
     axes.yaxis.set_minor_locator(NullLocator())
     axes.yaxis.set_major_formatter(FuncFormatter(plain))
@@ -116,8 +116,7 @@ def error_beside_speed(results):
         axes.xaxis.set_major_locator(LogLocator(10, (1, 3), numticks=8))
         axes.xaxis.set_major_formatter(FuncFormatter(plain))
         axes.yaxis.set_minor_locator(NullLocator())
-        size = entry.cell.size.replace("x", " x ") if entry.classes > 1 else f"{entry.rows:,}"
-        axes.set_title(f"{case}, {size}", fontsize=9.5, color=INK, loc="left")
+        axes.set_title(f"{case}, {entry.size}", fontsize=9.5, color=INK, loc="left")
     figure.supxlabel("ns an element (left is faster; dotted: memory test)", color=FAINT, fontsize=9.5)
     figure.supylabel("error of the mean in ULP of f32 (down is nearer)", color=FAINT, fontsize=9.5)
     rest = grid.flat[len(cells.CASES)]

@@ -72,17 +72,18 @@ def summary(results):
         behind = [entry for entry in near if entry.speedup(loops) < 1]
         open_ = [entry for entry in near if entry.of_memory < MEMORY_LIMITED]
         lines.append(
-            f"Against {title}: {len(behind)} of {len(results.entries)} cells lost; {len(near)} below {NEARLY}x, of which "
-            f"{len(open_)} are not at the memory's limit ({MEMORY_LIMITED:.2f} of the memory test)."
+            f"Against {title}: {len(behind)} of {len(results.entries)} cells lost; {len(near)} below {NEARLY}x, of "
+            f"which {len(open_)} are not at the memory's limit ({MEMORY_LIMITED:.2f} of the memory test)."
         )
         if open_:
             head = ["below 1.3x, not memory's limit", "fused-loss", "fastest", "", "speedup", "of memory test"]
             rows = []
             for entry in sorted(open_, key=lambda entry: entry.speedup(loops)):
                 time, peer = entry.fastest(loops)
+                threads = f"{entry.threads} thread{'s' * (entry.threads > 1)}"
                 rows.append(
                     [
-                        f"{entry.case} {entry.dtype} {entry.cell.size}, {entry.threads} thread{'s' * (entry.threads > 1)}",
+                        f"{entry.case} {entry.dtype} {entry.size}, {threads}",
                         number(entry.subject), peer.title, number(time), f"{entry.speedup(loops):.2f}x",
                         f"{entry.of_memory:.0%}",
                     ]  # fmt: skip
@@ -106,15 +107,11 @@ def speeds(results, dtype, threads):
         speedup = entry.speedup(True)
         rows.append(
             [
-                f"{entry.case} {size(entry)}", number(entry.subject), number(entry.memory),
+                f"{entry.case} {entry.size}", number(entry.subject), number(entry.memory),
                 "-" if speedup is None else f"{speedup:.2f}x", *times,
             ]  # fmt: skip
         )
     return table(head, rows)
-
-
-def size(entry):
-    return entry.cell.size.replace("x", " x ") if entry.classes > 1 else f"{entry.rows:,}"
 
 
 def errors(results):
@@ -129,7 +126,7 @@ def errors(results):
             if any(found):
                 # Half a unit is the best there is.
                 rows.append([peer.title, *(f"{error['ulp']:.2g}" if error else "-" for error in found)])
-        heads = [f"{case} {size(entry)}" for case, entry in largest.items()]
+        heads = [f"{case} {entry.size}" for case, entry in largest.items()]
         parts.append(table([f"ULP of {dtype}", *heads], rows))
     return "\n\n".join(parts)
 
@@ -150,7 +147,7 @@ def memory_kept(results):
                 *("-" if fault is None else f"{fault:,.0f}" for fault in faults),
             ]  # fmt: skip
         )
-    head = [f"{entry.case} {entry.dtype} {size(entry)}", "ns/element", "memory kept", "new pages a call", "memory kept"]
+    head = [f"{entry.case} {entry.dtype} {entry.size}", "ns/element", "memory kept", "new pages a call", "memory kept"]
     return table(head, rows)
 
 

@@ -34,6 +34,11 @@ class Entry:
         return self.raw.get(f"{peer.name} (kept)" if kept else peer.name, {}).get(name)
 
     @property
+    def size(self):
+        """For people."""
+        return f"{self.rows} x {self.classes}" if self.classes > 1 else f"{self.rows:,}"
+
+    @property
     def subject(self):
         return self.time(SUBJECT)
 

@@ -24,7 +24,12 @@ impl<F: Float> Data<F> {
             return Ok(Data { pred, target: numbers(&cell.data, "target")?, labels: Vec::new(), grad });
         }
         let words = words(&cell.data, "labels", 8)?;
-        Ok(Data { pred, target: Aligned::new(&[]), labels: words.into_iter().map(|word| word as i64).collect(), grad })
+        Ok(Data {
+            pred,
+            target: Aligned::new(&[]),
+            labels: words.into_iter().map(|word| word as i64).collect(),
+            grad,
+        })
     }
 }
 

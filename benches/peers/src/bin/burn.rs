@@ -24,12 +24,15 @@ fn prepare<F: Float + burn::tensor::Element>(cell: &Cell, dtype: DType) -> Resul
     let count = cell.rows;
     if cell.case == "softmax-cross-entropy" {
         let shape = [count, cell.classes];
-        let pred = Tensor::<2>::from_data(TensorData::new(data.pred.to_vec(), shape), (&device, dtype)).require_grad();
-        let labels = Tensor::<1, Int>::from_data(TensorData::new(data.labels, [count]), (&device, DType::I64));
+        let pred = Tensor::<2>::from_data(TensorData::new(data.pred.to_vec(), shape), (&device, dtype))
+            .require_grad();
+        let labels =
+            Tensor::<1, Int>::from_data(TensorData::new(data.labels, [count]), (&device, DType::I64));
         let loss = CrossEntropyLossConfig::new().init(&device);
         return Ok(Box::new(move || finish(loss.forward(pred.clone(), labels.clone()), &pred)));
     }
-    let tensor = |numbers: &[F]| Tensor::<1>::from_data(TensorData::new(numbers.to_vec(), [count]), (&device, dtype));
+    let tensor =
+        |numbers: &[F]| Tensor::<1>::from_data(TensorData::new(numbers.to_vec(), [count]), (&device, dtype));
     let (pred, target) = (tensor(&data.pred).require_grad(), tensor(&data.target));
     let mean = mean_of(&cell.case)?;
     Ok(Box::new(move || finish(mean(pred.clone(), target.clone()), &pred)))

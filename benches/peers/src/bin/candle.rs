@@ -7,7 +7,8 @@ use fused_loss::Float;
 use peers::{About, Call, Cell, Data, serve};
 
 fn main() {
-    let about = About { version: "0.11.1".into(), allocates: "the gradient and every step between, anew each call" };
+    let about =
+        About { version: "0.11.1".into(), allocates: "the gradient and every step between, anew each call" };
     serve(about, |cell| {
         let call = if cell.dtype == "f32" { prepare::<f32>(cell) } else { prepare::<f64>(cell) };
         call.map_err(|error| error.to_string())

@@ -4,8 +4,8 @@ use std::hint::black_box;
 use std::thread;
 
 use fused_loss::{
-    BceWithLogits, BinaryCrossEntropy, Elementwise, Float, Huber, KlDivergence, Level, Loss, Mae, Mse, Policy, RowLosses,
-    SoftmaxCrossEntropy, Total,
+    BceWithLogits, BinaryCrossEntropy, Elementwise, Float, Huber, KlDivergence, Level, Loss, Mae, Mse,
+    Policy, RowLosses, SoftmaxCrossEntropy, Total,
 };
 use peers::{About, Call, Cell, Data, serve, threads};
 
@@ -44,7 +44,9 @@ fn elements<F: Float, L: Loss<F> + Send + Sync + 'static>(loss: L, mut data: Dat
     Box::new(move || {
         let parts = data.pred.chunks(share).zip(data.target.chunks(share)).zip(data.grad.chunks_mut(share));
         let total = merged(parts.map(|((pred, target), grad)| {
-            move || loss.batch(black_box(pred), target).scale(scale).gradient(grad).total().expect("good data")
+            move || {
+                loss.batch(black_box(pred), target).scale(scale).gradient(grad).total().expect("good data")
+            }
         }));
         total.mean().expect("a mean").to_f64()
     })

@@ -64,7 +64,16 @@ fn prepare<F: Real>(cell: &Cell, lanes: bool) -> Result<Call, String> {
         "mse" => Ok(elements(data, lanes, move |p: F, y: F| ((p - y) * (p - y), (p - y) + (p - y)))),
         "mae" => Ok(elements(data, lanes, move |p: F, y: F| {
             let r = p - y;
-            (r.magnitude(), if r > zero { one } else if r < zero { -one } else { zero })
+            (
+                r.magnitude(),
+                if r > zero {
+                    one
+                } else if r < zero {
+                    -one
+                } else {
+                    zero
+                },
+            )
         })),
         "huber" => Ok(elements(data, lanes, move |p: F, y: F| {
             let r = p - y;
@@ -81,23 +90,34 @@ fn prepare<F: Real>(cell: &Cell, lanes: bool) -> Result<Call, String> {
             let loss = y * p.ln().most(floor) + (one - y) * (-p).ln_1p().most(floor);
             (-loss, (p - y) / (p * (one - p)))
         })),
-        "kl-divergence" => Ok(elements(data, lanes, move |p: F, y: F| {
-            (if y > zero { y * (y.ln() - p) } else { zero }, -y)
-        })),
+        "kl-divergence" => {
+            Ok(elements(data, lanes, move |p: F, y: F| (if y > zero { y * (y.ln() - p) } else { zero }, -y)))
+        }
         "softmax-cross-entropy" => Ok(rows(cell.classes, data)),
         other => Err(format!("no loss {other}")),
     }
 }
 
-fn elements<F: Real>(mut data: Data<F>, lanes: bool, at: impl Fn(F, F) -> (F, F) + Copy + Send + Sync + 'static) -> Call {
+fn elements<F: Real>(
+    mut data: Data<F>,
+    lanes: bool,
+    at: impl Fn(F, F) -> (F, F) + Copy + Send + Sync + 'static,
+) -> Call {
     let count = data.pred.len();
     let scale = F::from_f64(1.0 / count as f64);
     let share = if count <= 1 << 14 { count } else { count.div_ceil(threads()) };
     Box::new(move || {
-        let (pred, target, grad) = (black_box(&data.pred), black_box(&data.target), black_box(&mut data.grad));
+        let (pred, target, grad) =
+            (black_box(&data.pred), black_box(&data.target), black_box(&mut data.grad));
         let parts = pred.chunks(share).zip(target.chunks(share)).zip(grad.chunks_mut(share));
         let total = shared(parts.map(|((pred, target), grad)| {
-            move || if lanes { many_sums(pred, target, grad, scale, at) } else { one_sum(pred, target, grad, scale, at) }
+            move || {
+                if lanes {
+                    many_sums(pred, target, grad, scale, at)
+                } else {
+                    one_sum(pred, target, grad, scale, at)
+                }
+            }
         }));
         (total * scale).to_f64()
     })
@@ -132,8 +152,10 @@ fn rows<F: Real>(classes: usize, mut data: Data<F>) -> Call {
     let scale = F::from_f64(1.0 / count as f64);
     let share = if data.pred.len() <= 1 << 14 { count } else { count.div_ceil(threads()) };
     Box::new(move || {
-        let (pred, labels, grad) = (black_box(&data.pred), black_box(&data.labels), black_box(&mut data.grad));
-        let parts = pred.chunks(share * classes).zip(labels.chunks(share)).zip(grad.chunks_mut(share * classes));
+        let (pred, labels, grad) =
+            (black_box(&data.pred), black_box(&data.labels), black_box(&mut data.grad));
+        let parts =
+            pred.chunks(share * classes).zip(labels.chunks(share)).zip(grad.chunks_mut(share * classes));
         let total = shared(parts.map(|((pred, labels), grad)| {
             move || {
                 let rows = pred.chunks_exact(classes).zip(labels).zip(grad.chunks_exact_mut(classes));

@@ -42,10 +42,11 @@ fn prepare<F: Float>(cell: &Cell, streaming: bool) -> Result<Call, String> {
             return 0.0;
         }
         thread::scope(|scope| {
-            let mut parts = pred.chunks(share).zip(grad.chunks_mut(share)).enumerate().map(|(part, (pred, out))| {
-                let target = target.get(part * share..).unwrap_or_default();
-                move || move_bytes(pred, &target[..pred.len().min(target.len())], out)
-            });
+            let mut parts =
+                pred.chunks(share).zip(grad.chunks_mut(share)).enumerate().map(|(part, (pred, out))| {
+                    let target = target.get(part * share..).unwrap_or_default();
+                    move || move_bytes(pred, &target[..pred.len().min(target.len())], out)
+                });
             let first = parts.next();
             parts.for_each(|mut part| _ = scope.spawn(move || part()));
             first.into_iter().for_each(|mut part| part());
@@ -72,7 +73,8 @@ mod x86 {
     #[target_feature(enable = "avx")]
     fn run<F, const BOTH: bool, const STREAMING: bool>(pred: &[F], target: &[F], out: &mut [F]) {
         const TURN: usize = 4;
-        let count = if BOTH { pred.len().min(target.len()).min(out.len()) } else { pred.len().min(out.len()) };
+        let count =
+            if BOTH { pred.len().min(target.len()).min(out.len()) } else { pred.len().min(out.len()) };
         let lanes = 32 / size_of::<F>();
         let (a, b, to) = (pred.as_ptr(), target.as_ptr(), out.as_mut_ptr());
         assert!(to.cast::<__m256>().is_aligned(), "streaming stores need aligned arrays");
