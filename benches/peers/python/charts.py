@@ -13,12 +13,12 @@ import cells
 from peers import PEERS, SUBJECT
 
 INK, FAINT, GRID = "#1f2328", "#656d76", "#e4e7eb"
-# Colour says whose it is, the marker which way of calling it.
+# A family of colours for a library, a shade and a marker for each way of calling it.
 STYLES = {
     "fused-loss": ("#0b5cd5", "o"),
-    "torch-eager": ("#c2410c", "s"),
-    "torch-compile": ("#c2410c", "^"),
-    "torch-closed": ("#c2410c", "v"),
+    "torch-eager": ("#7c2d12", "s"),
+    "torch-compile": ("#ea580c", "^"),
+    "torch-closed": ("#fb923c", "v"),
     "jax": ("#15803d", "D"),
     "numpy": ("#7e22ce", "P"),
     "candle": ("#a16207", "h"),
@@ -66,7 +66,7 @@ def speed(case, entries):
             colour, marker = STYLES[peer.name]
             mine = peer is SUBJECT
             axes.plot(
-                *zip(*points), color=colour, marker=marker, label=peer.title, markersize=7 if mine else 5,
+                *zip(*points), color=colour, marker=marker, label=peer.title, markersize=8 if mine else 6,
                 linewidth=2.6 if mine else 1.2, linestyle="--" if peer.loop else "-", zorder=3 if mine else 2,
                 markeredgecolor="white", markeredgewidth=0.6,
             )  # fmt: skip

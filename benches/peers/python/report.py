@@ -95,6 +95,8 @@ def summary(results):
 def speeds(results, dtype, threads):
     """A line a cell: this crate, the memory test, and every peer."""
     entries = results.of(dtype=dtype, threads=threads)
+    if not entries:
+        return "Not measured yet."
     peers = [peer for peer in PEERS if any(entry.best(peer) is not None for entry in entries)]
     head = ["", "fused-loss", "memory test", "over the fastest", *(peer.title for peer in peers)]
     rows = []
