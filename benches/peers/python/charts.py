@@ -96,7 +96,7 @@ def error_beside_speed(results):
     for case, axes in zip(cells.CASES, grid.flat):
         entries = results.of(case=case, dtype="f32", threads=1)
         frame(axes)
-        axes.set(xscale="log", yscale="log", ylim=(0.3, 3e7))
+        axes.set(xscale="log", yscale="log", ylim=(0.3, 3e5))
         if not entries:
             continue
         entry = entries[-1]

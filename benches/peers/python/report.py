@@ -88,7 +88,11 @@ def summary(results):
                         f"{entry.of_memory:.0%}",
                     ]  # fmt: skip
                 )
-            lines.append(table(head, rows))
+            listed = table(head, rows)
+            if loops:
+                # A long list, of a contender that gives up the accuracy: there for who asks.
+                listed = f"<details><summary>These {len(open_)} cells</summary>\n\n{listed}\n\n</details>"
+            lines.append(listed)
     return "\n\n".join(lines)
 
 
@@ -135,9 +139,13 @@ def errors(results):
 
 def memory_kept(results):
     """What new memory costs: the largest mean squared error, with the allocator as it is and told to keep."""
-    entries = [entry for entry in results.of(case="mse", dtype="f32", threads=1)]
+    return "\n\n".join(memory_kept_in(results, dtype) for dtype in cells.DTYPES)
+
+
+def memory_kept_in(results, dtype):
+    entries = results.of(case="mse", dtype=dtype, threads=1)
     if not entries:
-        return ""
+        return "Not measured yet."
     entry, rows = entries[-1], []
     for peer in (SUBJECT, *PEERS):
         if entry.time(peer) is None:
@@ -149,7 +157,7 @@ def memory_kept(results):
                 *("-" if fault is None else f"{fault:,.0f}" for fault in faults),
             ]  # fmt: skip
         )
-    head = [f"{entry.case} {entry.dtype} {entry.size}", "ns/element", "memory kept", "new pages a call", "memory kept"]
+    head = [f"{entry.case} {dtype} {entry.size}", "ns/element", "memory kept", "new pages a call", "memory kept"]
     return table(head, rows)
 
 

@@ -56,7 +56,8 @@ fn rows<F: Float>(classes: usize, mut data: Data<F>) -> Call {
     let (threads, count) = (threads(), data.labels.len());
     let share = count.div_ceil(Total::<F>::ROWS).div_ceil(threads) * Total::<F>::ROWS;
     let loss = SoftmaxCrossEntropy::<F>::default();
-    if threads == 1 || share >= count {
+    // Rows could be split finer than elements, but starting a thread takes longer than so little work.
+    if threads == 1 || share >= count || data.pred.len() <= Total::<F>::BLOCK {
         return Box::new(move || {
             let batch = loss.rows(black_box(&data.pred), classes).labels(black_box(&data.labels));
             batch.gradient(black_box(&mut data.grad)).mean().expect("good data").to_f64()
