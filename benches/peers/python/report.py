@@ -48,8 +48,8 @@ def machine(results):
 
 
 def summary(results):
-    lines = []
-    rows = []
+    lines, rows = [], []
+    wanted = sum(len(cells.cells(case, "f32", 1)) for case in cells.CASES)
     for threads in (1, 2):
         for dtype in cells.DTYPES:
             entries = results.of(threads=threads, dtype=dtype)
@@ -60,12 +60,12 @@ def summary(results):
             limited = [entry for entry in entries if entry.of_memory >= MEMORY_LIMITED]
             rows.append(
                 [
-                    f"{dtype}, {threads} thread{'s' if threads > 1 else ''}", len(entries),
+                    f"{dtype}, {threads} thread{'s' if threads > 1 else ''}", f"{len(entries)} of {wanted}",
                     f"{number(geometric_mean(libraries))}x", f"{number(min(filter(None, libraries)))}x",
                     f"{number(geometric_mean(everyone))}x", f"{number(min(filter(None, everyone)))}x", len(limited),
                 ]  # fmt: skip
             )
-    head = ["", "cells", "over the fastest library", "least", "over loops too", "least", "as fast as memory"]
+    head = ["", "cells measured", "over the fastest library", "least", "over loops too", "least", "as fast as memory"]
     lines.append(table(head, rows))
     for title, loops in (("libraries", False), ("libraries and loops", True)):
         near = [entry for entry in results.entries if entry.speedup(loops) and entry.speedup(loops) < NEARLY]
