@@ -252,7 +252,7 @@ macro_rules! losses {
         impl<F: Float> AnyLoss<F> {
             /// All of them.
             pub fn list() -> impl Iterator<Item = Entry> {
-                [$(Entry::of::<F, $name $(<$f>)?>(),)*].into_iter()
+                const { &[$(Entry::of::<F, $name $(<$f>)?>(),)*] }.iter().copied()
             }
 
             /// The loss of this name. `parameter` gives a parameter's value, or `None` for its default.

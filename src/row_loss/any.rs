@@ -40,7 +40,7 @@ macro_rules! row_losses {
             /// assert_eq!(names, ["softmax-cross-entropy", "nll", "softmax-kl", "jensen-shannon"]);
             /// ```
             pub fn list() -> impl Iterator<Item = Entry> {
-                [$(Entry::of::<F, $name $(<$f>)?>(),)*].into_iter()
+                const { &[$(Entry::of::<F, $name $(<$f>)?>(),)*] }.iter().copied()
             }
 
             /// The loss of this name. `parameter` gives a parameter's value, or `None` for its default. An ignore_index
@@ -181,7 +181,8 @@ enum AnyShareLoss<F> {
 }
 
 impl<F: Float> Loss<F> for AnyShareLoss<F> {
-    #[inline(always)]
+    #[cfg_attr(not(small), inline(always))]
+    #[cfg_attr(small, inline(never))]
     fn at<V: Lanes<Elem = F>>(self, log_share: V, target: V) -> (V, V) {
         match self {
             AnyShareLoss::MinusLog(loss) => loss.at(log_share, target),
