@@ -128,7 +128,10 @@ pub fn first_bad<F: Float, L: Loss<F>>(
 }
 
 impl<F: Float, L: Loss<F>> Targets<L, F> for &[F] {
-    const ROWS: bool = false;
+    #[inline]
+    fn of_rows(&self) -> bool {
+        false
+    }
 
     #[inline]
     fn count(&self, pred: usize) -> usize {

@@ -112,14 +112,11 @@ impl<'a> Labels<'a> {
         T::wrap(labels)
     }
 
-    /// The class of a row, below `classes`.
-    #[inline]
-    pub fn class<F: Float>(self, index: usize, classes: usize) -> Result<usize, Error<F>> {
-        let value = self.get(index).unwrap_or(-1);
-        match usize::try_from(value) {
-            Ok(class) if class < classes => Ok(class),
-            _ => Err(Error::Label { index, value, classes }),
-        }
+    /// The class of a row, where its label is one.
+    #[cfg_attr(not(small), inline)]
+    #[cfg_attr(small, inline(never))]
+    pub fn class_of(self, index: usize, classes: usize) -> Option<usize> {
+        self.get(index).and_then(|value| usize::try_from(value).ok()).filter(|&class| class < classes)
     }
 
     /// Whether a row's label is the one that leaves it out.
@@ -139,7 +136,8 @@ impl<'a> Labels<'a> {
         let mut from = 0;
         while let Some(row) = self.find_other(from, classes) {
             if !self.ignored(row, ignore_index) && weights.get(row) != Some(&F::ZERO) {
-                self.class(row, classes)?;
+                let value = self.get(row).unwrap_or(-1);
+                return Err(Error::Label { index: row, value, classes });
             }
             from = row + 1;
         }

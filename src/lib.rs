@@ -65,7 +65,7 @@ pub use normalize::Softmax;
 pub use parameter::{Parameter, Values};
 pub use policy::Policy;
 #[doc(hidden)]
-pub use row_loss::RowTargets;
+pub use row_loss::{AnyTargets, RowTargets};
 pub use row_loss::{
     AnyRowLoss, JensenShannon, NegativeLogLikelihood, RowLoss, Smoothing, SoftmaxCrossEntropy, SoftmaxKl,
     TakesLogits, TargetKind, WeighsClasses,

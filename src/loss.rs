@@ -256,6 +256,7 @@ macro_rules! losses {
             }
 
             /// The loss of this name. `parameter` gives a parameter's value, or `None` for its default.
+            #[inline(never)]
             pub fn named(name: &str, parameter: impl Fn(&Parameter) -> Option<F>) -> Option<Self> {
                 // Behind a pointer, for one copy of it.
                 let value: &dyn Fn(&Parameter) -> F = &|p| parameter(p).unwrap_or(F::from_f64(p.default));

@@ -11,8 +11,8 @@ use core::{ptr, slice};
 
 use dlmalloc::Dlmalloc;
 use fused_loss::{
-    AnyLoss, AnyRowLoss, Batch, Elementwise, Entry, Error, Float, Label, RowLosses, RowTargets, Rows,
-    Softmax, Targets, Values,
+    AnyLoss, AnyRowLoss, AnyTargets, Batch, Elementwise, Entry, Error, Float, Label, RowLosses, RowTargets,
+    Rows, Softmax, Values,
 };
 
 /// A trap: the crate is not supposed to panic, and the text of a panic would be a tenth of the module.
@@ -216,6 +216,7 @@ fn run<F: Float>(call: &mut Call) -> u32 {
 }
 
 /// The loss of the list that the call means; `named` makes it of its name and parameters.
+#[inline(never)]
 fn find<F: Float, L>(
     call: &Call,
     mut list: impl Iterator<Item = Entry>,
@@ -230,24 +231,30 @@ fn find<F: Float, L>(
 }
 
 fn run_loss<F: Float>(call: &Call) -> Result<F, Error<F>> {
-    if call.over_rows != 0 {
-        let loss = find(call, AnyRowLoss::<F>::list(), |name, parameter| AnyRowLoss::named(name, parameter))?;
-        return over_rows(call, loss);
-    }
-    let loss = find(call, AnyLoss::<F>::list(), |name, parameter| AnyLoss::named(name, parameter))?;
-    if call.has_classes != 0 {
-        return over_rows(call, loss.into());
-    }
-    let target = call.target.get().unwrap_or_default();
-    let batch = match call.in_place {
-        0 => loss.batch(call.pred.get().unwrap_or_default(), target),
-        _ => loss.batch_in_place(call.pred.get_mut().unwrap_or_default(), target),
+    let loss = if call.over_rows == 0 {
+        let loss = find(call, AnyLoss::<F>::list(), |name, parameter| AnyLoss::named(name, parameter))?;
+        if call.has_classes == 0 {
+            return end(call, elements(call, loss).any());
+        }
+        loss.into()
+    } else {
+        find(call, AnyRowLoss::<F>::list(), |name, parameter| AnyRowLoss::named(name, parameter))?
     };
-    end(call, batch)
+    end(call, over_rows(call, loss).any())
 }
 
-#[inline(never)]
-fn over_rows<F: Float>(call: &Call, mut loss: AnyRowLoss<F>) -> Result<F, Error<F>> {
+fn elements<F: Float>(call: &Call, loss: AnyLoss<F>) -> Batch<'_, AnyLoss<F>, F> {
+    let target = call.target.get().unwrap_or_default();
+    match call.in_place {
+        0 => loss.batch(call.pred.get().unwrap_or_default(), target),
+        _ => loss.batch_in_place(call.pred.get_mut().unwrap_or_default(), target),
+    }
+}
+
+fn over_rows<F: Float>(
+    call: &Call,
+    mut loss: AnyRowLoss<F>,
+) -> Batch<'_, AnyRowLoss<F>, F, RowTargets<'_, F>> {
     if call.ignore != 0 {
         loss = loss.ignoring((call.ignore == 1).then_some(call.ignore_index));
     }
@@ -265,7 +272,7 @@ fn over_rows<F: Float>(call: &Call, mut loss: AnyRowLoss<F>) -> Result<F, Error<
     if let Some(hits) = call.hits.get_flags() {
         batch = batch.hits(hits);
     }
-    end(call, batch)
+    batch
 }
 
 fn targets<'a, F: Float>(
@@ -288,9 +295,9 @@ fn targets<'a, F: Float>(
 }
 
 /// Adds the options, and runs it to its end.
-fn end<F: Float, L: Copy, T: Targets<L, F>>(
+fn end<F: Float>(
     call: &Call,
-    mut batch: Batch<'_, L, F, T>,
+    mut batch: Batch<'_, AnyRowLoss<F>, F, AnyTargets<'_, F>>,
 ) -> Result<F, Error<F>> {
     batch = batch.scale(F::from_f64(call.scale));
     if let Some(weights) = call.weights.get() {
