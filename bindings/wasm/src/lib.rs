@@ -1,15 +1,13 @@
-//! The module that `index.js` loads: memory, the list of losses, and one door each for losses and softmax, in both
-//! precisions.
+//! The module that `index.js` loads: the list of losses, and one door each for losses and softmax, in both precisions.
 //!
 //! SAFETY, for the whole crate: only `index.js` calls these exports, and it keeps these rules. A [`Slice`] is nothing, or
-//! lies within one block of [`allocate`] that has not been released, aligned for its elements (blocks are, to 16 bytes,
-//! and typed arrays are by themselves). No two slices of a call overlap where one of them is an output. Linear memory
+//! lies within one block of `memory.js` that has not been released, aligned for its elements (blocks are, to 16 bytes, and
+//! typed arrays are by themselves). Blocks lie beyond the stack and the data of the module, which allocates nothing. No two slices of a call overlap where one of them is an output. Linear memory
 //! holds bytes everywhere, so that numbers need no initialisation. Nothing else runs during a call: there is one thread.
 #![cfg_attr(target_arch = "wasm32", no_std)]
 
-use core::{ptr, slice};
+use core::slice;
 
-use dlmalloc::Dlmalloc;
 use fused_loss::{
     AnyLoss, AnyRowLoss, AnyTargets, Batch, Elementwise, Entry, Error, Float, Label, RowLosses, RowTargets,
     Rows, Softmax, Values,
@@ -20,32 +18,6 @@ use fused_loss::{
 #[panic_handler]
 fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
     core::arch::wasm32::unreachable()
-}
-
-static mut MEMORY: Dlmalloc = Dlmalloc::new();
-const ALIGNMENT: usize = 16;
-
-/// A block of so many bytes, at least one, or null where there is no more memory.
-#[unsafe(no_mangle)]
-pub extern "C" fn allocate(bytes: usize) -> *mut u8 {
-    if bytes > isize::MAX as usize - 65_536 {
-        return ptr::null_mut(); // which its arithmetic does not look for
-    }
-    let memory = &raw mut MEMORY;
-    // SAFETY: there is one thread, and no reference to the allocator outlives a call.
-    unsafe { (*memory).malloc(bytes, ALIGNMENT) }
-}
-
-/// Gives a block back.
-///
-/// # Safety
-///
-/// `block` came from [`allocate`] with the same number of bytes, and nobody uses it any more.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn release(block: *mut u8, bytes: usize) {
-    let memory = &raw mut MEMORY;
-    // SAFETY: as above, and the caller's promise.
-    unsafe { (*memory).free(block, bytes, ALIGNMENT) }
 }
 
 /// Whether this is the build with simd128.
