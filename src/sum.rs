@@ -267,7 +267,8 @@ impl<F: Float> HighLow<F> {
     /// `self / by`, within 1 ULP; `by` is finite and not 0.
     ///
     /// The quotient of the high parts is mended by its exact remainder. Pairs far from 1 are brought to exponent 0 first.
-    #[inline]
+    #[cfg_attr(not(small), inline)]
+    #[cfg_attr(small, inline(never))]
     pub fn divide(self, by: Self) -> F {
         let quotient = self.high / by.high;
         if self.high == F::ZERO || !self.high.finite() {
@@ -324,6 +325,7 @@ fn exponent<F: Float>(x: F) -> i32 {
 }
 
 /// x 2^e, in three steps of which none leaves the range before the result does.
+#[cfg_attr(small, inline(never))]
 fn scale<F: Float>(x: F, e: i32) -> F {
     let bias = bias(F::BITS, F::SIGNIFICAND);
     let power = |e: i32| F::from_pattern(((e + bias) as u64) << (F::SIGNIFICAND - 1));
