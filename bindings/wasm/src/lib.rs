@@ -9,8 +9,8 @@
 use core::slice;
 
 use fused_loss::{
-    AnyLoss, AnyRowLoss, AnyTargets, Batch, Elementwise, Entry, Error, Float, Label, RowLosses, RowTargets,
-    Rows, Softmax, Values,
+    AnyLoss, AnyRowLoss, AnyTargets, Batch, Elementwise, Entry, Error, Float, Label, Parameter, RowLosses,
+    RowTargets, Rows, Softmax, Values,
 };
 
 /// A trap: the crate is not supposed to panic, and the text of a panic would be a tenth of the module.
@@ -187,30 +187,30 @@ fn run<F: Float>(call: &mut Call) -> u32 {
     }
 }
 
-/// The loss of the list that the call means; `named` makes it of its name and parameters.
-#[inline(never)]
-fn find<F: Float, L>(
-    call: &Call,
-    mut list: impl Iterator<Item = Entry>,
-    named: impl FnOnce(&str, &dyn Fn(&fused_loss::Parameter) -> Option<F>) -> Option<L>,
-) -> Result<L, Error<F>> {
-    let values: &[f64] = call.parameters.get().unwrap_or_default();
-    let loss = list.nth(call.loss).and_then(|entry| {
-        let place = |name| entry.parameters.iter().position(|parameter| parameter.name == name);
-        named(entry.name, &|parameter| Some(F::from_f64(*values.get(place(parameter.name)?)?)))
-    });
-    loss.ok_or(Error::Unsupported { what: "such name" })
+/// The line of the list that the call means. Both precisions have the same.
+fn entry(call: &Call) -> Option<Entry> {
+    match call.over_rows {
+        0 => AnyLoss::<f32>::list().nth(call.loss),
+        _ => AnyRowLoss::<f32>::list().nth(call.loss),
+    }
 }
 
 fn run_loss<F: Float>(call: &Call) -> Result<F, Error<F>> {
+    let unknown = Error::Unsupported { what: "such name" };
+    let entry = entry(call).ok_or(unknown)?;
+    let values: &[f64] = call.parameters.get().unwrap_or_default();
+    let parameter = |wanted: &Parameter| {
+        let place = entry.parameters.iter().position(|parameter| parameter.name == wanted.name)?;
+        Some(F::from_f64(*values.get(place)?))
+    };
     let loss = if call.over_rows == 0 {
-        let loss = find(call, AnyLoss::<F>::list(), |name, parameter| AnyLoss::named(name, parameter))?;
+        let loss = AnyLoss::named(entry.name, parameter).ok_or(unknown)?;
         if call.has_classes == 0 {
             return end(call, elements(call, loss).any());
         }
         loss.into()
     } else {
-        find(call, AnyRowLoss::<F>::list(), |name, parameter| AnyRowLoss::named(name, parameter))?
+        AnyRowLoss::named(entry.name, parameter).ok_or(unknown)?
     };
     end(call, over_rows(call, loss).any())
 }
@@ -347,6 +347,7 @@ impl List<'_> {
         }
     }
 
+    #[inline(never)]
     fn text(&mut self, text: &str) {
         self.count(text.len());
         self.bytes(text.as_bytes());
@@ -356,6 +357,7 @@ impl List<'_> {
         self.bytes(&(count as u16).to_le_bytes());
     }
 
+    #[inline(never)]
     fn bytes(&mut self, bytes: &[u8]) {
         let end = self.length + bytes.len();
         if let Some(into) = self.into.get_mut(self.length..end) {
