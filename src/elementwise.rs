@@ -117,14 +117,22 @@ pub fn first_bad<F: Float, L: Loss<F>>(
         if weight == F::ZERO {
             continue;
         }
-        if !loss.target_domain().holds(target) {
-            return Some(Error::Target { index, value: target });
-        }
-        if !pred.nan() && !loss.pred_domain().holds(pred) {
-            return Some(Error::Pred { index, value: pred });
+        let bad = bad_element(loss, pred, target, index);
+        if bad.is_some() {
+            return bad;
         }
     }
     None
+}
+
+/// What is wrong with an element: the target before the prediction.
+#[cfg_attr(small, inline(never))]
+pub fn bad_element<F: Float, L: Loss<F>>(loss: L, pred: F, target: F, index: usize) -> Option<Error<F>> {
+    if !loss.target_domain().holds(target) {
+        return Some(Error::Target { index, value: target });
+    }
+    let fits = pred.nan() || loss.pred_domain().holds(pred);
+    (!fits).then_some(Error::Pred { index, value: pred })
 }
 
 impl<F: Float, L: Loss<F>> Targets<L, F> for &[F] {

@@ -261,7 +261,8 @@ macro_rules! losses {
                 const fn makers<F: Float>() -> &'static [fn(&Given<'_, F>) -> AnyLoss<F>] {
                     &[$(|given| AnyLoss::$name(Named::<F>::with(|parameter| given.value(parameter))),)*]
                 }
-                let place = Self::list().position(|entry| entry.name == name)?;
+                // The list of one precision, which is that of both.
+                let place = AnyLoss::<f32>::list().position(|entry| entry.name == name)?;
                 Some(makers()[place](&Given(&parameter)))
             }
         }

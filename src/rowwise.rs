@@ -7,6 +7,7 @@
 use core::ops::Range;
 
 use crate::dispatch::Level;
+use crate::elementwise::bad_element;
 use crate::error::Error;
 use crate::float::Float;
 use crate::job::Job;
@@ -30,11 +31,7 @@ impl<F: Float, L: Loss<F>> RowLoss<F> for Elements<L> {
     }
 
     fn bad(self, pred: F, target: F, index: usize) -> Option<Error<F>> {
-        if !self.0.target_domain().holds(target) {
-            return Some(Error::Target { index, value: target });
-        }
-        let fits = pred.nan() || self.0.pred_domain().holds(pred);
-        (!fits).then_some(Error::Pred { index, value: pred })
+        bad_element(self.0, pred, target, index)
     }
 
     fn run(

@@ -152,12 +152,15 @@ pub fn fold<F: Float, const WIDTH: usize>(
 
 /// The same in a loop, a number at a time.
 fn fold_rolled<F: Float>(sums: &mut [F], errors: &mut [F]) -> HighLow<F> {
-    let mut count = sums.len().min(errors.len());
+    let mut count = sums.len();
     while count > 1 {
         count /= 2;
-        for lane in 0..count {
-            let both = two_sum(sums[lane], sums[lane + count]);
-            (sums[lane], errors[lane]) = (both.high, (errors[lane] + errors[lane + count]) + both.low);
+        let (lanes, others) = sums.split_at_mut(count);
+        let (lane_errors, other_errors) = errors.split_at_mut(count);
+        let others = others.iter().zip(other_errors);
+        for ((lane, error), (&other, other_error)) in lanes.iter_mut().zip(lane_errors).zip(others) {
+            let both = two_sum(*lane, other);
+            (*lane, *error) = (both.high, (*error + *other_error) + both.low);
         }
     }
     rounded(sums[0], errors[0])

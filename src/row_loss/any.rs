@@ -60,7 +60,8 @@ macro_rules! row_losses {
                 const fn makers<F: Float>() -> &'static [fn(&Given<'_, F>) -> AnyRowLoss<F>] {
                     &[$(|given| AnyRowLoss::$name(Named::<F>::with(|parameter| given.value(parameter))),)*]
                 }
-                let place = Self::list().position(|entry| entry.name == name)?;
+                // The list of one precision, which is that of both.
+                let place = AnyRowLoss::<f32>::list().position(|entry| entry.name == name)?;
                 Some(makers()[place](&Given(&parameter)))
             }
         }

@@ -195,14 +195,18 @@ fn entry(call: &Call) -> Option<Entry> {
     }
 }
 
+/// The value of a parameter, among those of the line in their order.
+#[inline(never)]
+fn parameter(entry: &Entry, values: &[f64], wanted: &Parameter) -> Option<f64> {
+    let place = entry.parameters.iter().position(|parameter| parameter.name == wanted.name)?;
+    values.get(place).copied()
+}
+
 fn run_loss<F: Float>(call: &Call) -> Result<F, Error<F>> {
     let unknown = Error::Unsupported { what: "such name" };
     let entry = entry(call).ok_or(unknown)?;
     let values: &[f64] = call.parameters.get().unwrap_or_default();
-    let parameter = |wanted: &Parameter| {
-        let place = entry.parameters.iter().position(|parameter| parameter.name == wanted.name)?;
-        Some(F::from_f64(*values.get(place)?))
-    };
+    let parameter = |wanted: &Parameter| parameter(&entry, values, wanted).map(F::from_f64);
     let loss = if call.over_rows == 0 {
         let loss = AnyLoss::named(entry.name, parameter).ok_or(unknown)?;
         if call.has_classes == 0 {
