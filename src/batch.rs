@@ -303,6 +303,13 @@ impl<'a, L: Copy, F: Float, T: Targets<L, F>> Batch<'a, L, F, T> {
         Ok(self.run(factor, lift, None)?.divide(divisor))
     }
 
+    /// The same call of another loss, with other targets.
+    pub(crate) fn map<M, U>(self, to: impl FnOnce(L, T) -> (M, U)) -> Batch<'a, M, F, U> {
+        let Batch { loss, pred, target, weights, grad, add, each, scale, level } = self;
+        let (loss, target) = to(loss, target);
+        Batch { loss, pred, target, weights, grad, add, each, scale, level }
+    }
+
     fn chosen_level(&self) -> Level {
         self.level.unwrap_or_else(Level::detect)
     }
@@ -330,7 +337,7 @@ impl<'a, L: Copy, F: Float, T: Targets<L, F>> Batch<'a, L, F, T> {
         ];
         for (what, expected, length) in lengths {
             match length {
-                Some(found) if found != expected && T::ROWS && what != "gradient" => {
+                Some(found) if found != expected && self.target.of_rows() && what != "gradient" => {
                     return Err(Error::Rows { what, expected, found });
                 }
                 Some(found) if found != expected => {

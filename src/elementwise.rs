@@ -11,7 +11,7 @@ use crate::float::Float;
 use crate::job::{Job, Targets};
 use crate::lanes::{Lanes, Mask};
 use crate::loss::{Loss, Visitor};
-use crate::sum::{HighLow, LaneSum, fold, rows_of};
+use crate::sum::{HighLow, LaneSum, fold, rows_of, sum_in_turns};
 use crate::total::{Exact, Total};
 
 impl<F: Float> Job<'_, F> {
@@ -117,18 +117,29 @@ pub fn first_bad<F: Float, L: Loss<F>>(
         if weight == F::ZERO {
             continue;
         }
-        if !loss.target_domain().holds(target) {
-            return Some(Error::Target { index, value: target });
-        }
-        if !pred.nan() && !loss.pred_domain().holds(pred) {
-            return Some(Error::Pred { index, value: pred });
+        let bad = bad_element(loss, pred, target, index);
+        if bad.is_some() {
+            return bad;
         }
     }
     None
 }
 
+/// What is wrong with an element: the target before the prediction.
+#[cfg_attr(small, inline(never))]
+pub fn bad_element<F: Float, L: Loss<F>>(loss: L, pred: F, target: F, index: usize) -> Option<Error<F>> {
+    if !loss.target_domain().holds(target) {
+        return Some(Error::Target { index, value: target });
+    }
+    let fits = pred.nan() || loss.pred_domain().holds(pred);
+    (!fits).then_some(Error::Pred { index, value: pred })
+}
+
 impl<F: Float, L: Loss<F>> Targets<L, F> for &[F] {
-    const ROWS: bool = false;
+    #[inline]
+    fn of_rows(&self) -> bool {
+        false
+    }
 
     #[inline]
     fn count(&self, pred: usize) -> usize {
@@ -176,7 +187,21 @@ pub fn sum<F: Float>(
     level: Level,
     total: Option<&mut Exact<F>>,
 ) -> Result<HighLow<F>, Error<F>> {
+    if cfg!(small) {
+        return Ok(sum_plainly(numbers, total));
+    }
     Job::of(numbers, numbers).run(Identity, level, total)
+}
+
+/// The same without the fused loop, of which a copy for this alone would be larger.
+fn sum_plainly<F: Float>(numbers: &[F], total: Option<&mut Exact<F>>) -> HighLow<F> {
+    if total.is_none() && numbers.len() <= Total::<F>::BLOCK {
+        return sum_in_turns(numbers, F::WIDTH);
+    }
+    let mut own = Exact::ZERO;
+    let sum = total.unwrap_or(&mut own);
+    numbers.chunks(Total::<F>::BLOCK).for_each(|block| sum.add_pair(sum_in_turns(block, F::WIDTH)));
+    sum.high_low()
 }
 
 #[derive(Clone, Copy)]

@@ -36,7 +36,7 @@ impl<'a, F: Float, T> Job<'a, F, T> {
 /// What predictions are compared with, and the loop that does it: an element each, or rows of classes.
 pub trait Targets<L, F: Float>: Sized {
     /// Whether weights and losses belong to rows.
-    const ROWS: bool;
+    fn of_rows(&self) -> bool;
     /// How many losses so many predictions have.
     fn count(&self, pred: usize) -> usize;
     /// Whether the lengths fit so many predictions.

@@ -57,6 +57,13 @@ macro_rules! labels {
 
             /// The labels of rows from `first` on as numbers; -1 where one is none of so few classes.
             pub fn classes_into<F: Float>(self, first: usize, classes: usize, into: &mut [F]) {
+                if cfg!(small) {
+                    for (row, into) in (first..).zip(into) {
+                        let class = self.class_of(row, classes);
+                        *into = F::from(class.map_or(-1, |class| class as i16));
+                    }
+                    return;
+                }
                 match self {
                     $(Labels::$name(labels) => {
                         let labels = labels.get(first..).unwrap_or_default();
@@ -76,6 +83,9 @@ macro_rules! labels {
 
             /// How many labels are this one.
             pub fn count_of(self, label: i64) -> usize {
+                if cfg!(small) {
+                    return (0..self.len()).filter(|&row| self.ignored(row, Some(label))).count();
+                }
                 match self {
                     $(Labels::$name(labels) => match <$integer>::try_from(label) {
                         Ok(wanted) => labels.iter().filter(|&&label| label == wanted).count(),
@@ -113,18 +123,16 @@ impl<'a> Labels<'a> {
         T::wrap(labels)
     }
 
-    /// The class of a row, below `classes`.
-    #[inline]
-    pub fn class<F: Float>(self, index: usize, classes: usize) -> Result<usize, Error<F>> {
-        let value = self.get(index).unwrap_or(-1);
-        match usize::try_from(value) {
-            Ok(class) if class < classes => Ok(class),
-            _ => Err(Error::Label { index, value, classes }),
-        }
+    /// The class of a row, where its label is one.
+    #[cfg_attr(not(small), inline)]
+    #[cfg_attr(small, inline(never))]
+    pub fn class_of(self, index: usize, classes: usize) -> Option<usize> {
+        self.get(index).and_then(|value| usize::try_from(value).ok()).filter(|&class| class < classes)
     }
 
     /// Whether a row's label is the one that leaves it out.
-    #[inline]
+    #[cfg_attr(not(small), inline)]
+    #[cfg_attr(small, inline(never))]
     pub fn ignored(self, row: usize, ignore_index: Option<i64>) -> bool {
         ignore_index.is_some() && self.get(row) == ignore_index.map(i128::from)
     }
@@ -140,7 +148,8 @@ impl<'a> Labels<'a> {
         let mut from = 0;
         while let Some(row) = self.find_other(from, classes) {
             if !self.ignored(row, ignore_index) && weights.get(row) != Some(&F::ZERO) {
-                self.class(row, classes)?;
+                let value = self.get(row).unwrap_or(-1);
+                return Err(Error::Label { index: row, value, classes });
             }
             from = row + 1;
         }

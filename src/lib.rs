@@ -64,12 +64,12 @@ pub use loss::*;
 pub use normalize::Softmax;
 pub use parameter::{Parameter, Values};
 pub use policy::Policy;
-#[doc(hidden)]
-pub use row_loss::RowTargets;
 pub use row_loss::{
     AnyRowLoss, JensenShannon, NegativeLogLikelihood, RowLoss, Smoothing, SoftmaxCrossEntropy, SoftmaxKl,
     TakesLogits, TargetKind, WeighsClasses,
 };
+#[doc(hidden)]
+pub use row_loss::{AnyTargets, RowTargets};
 pub use rows::{RowLosses, Rows, Rowwise};
 pub use rowwise::Elements;
 pub use shard::{RowMax, RowShard, RowSum};

@@ -3,7 +3,7 @@
 use crate::error::Error;
 use crate::float::Float;
 use crate::lanes::{Lanes, Mask};
-use crate::parameter::{Parameter, Setting, Values};
+use crate::parameter::{Given, Parameter, Setting, Values};
 use crate::policy::{self, Policy};
 
 /// A loss of one prediction and one target, written once over lanes.
@@ -252,17 +252,18 @@ macro_rules! losses {
         impl<F: Float> AnyLoss<F> {
             /// All of them.
             pub fn list() -> impl Iterator<Item = Entry> {
-                [$(Entry::of::<F, $name $(<$f>)?>(),)*].into_iter()
+                const { &[$(Entry::of::<F, $name $(<$f>)?>(),)*] }.iter().copied()
             }
 
             /// The loss of this name. `parameter` gives a parameter's value, or `None` for its default.
             pub fn named(name: &str, parameter: impl Fn(&Parameter) -> Option<F>) -> Option<Self> {
-                // Behind a pointer, for one copy of it.
-                let value: &dyn Fn(&Parameter) -> F = &|p| parameter(p).unwrap_or(F::from_f64(p.default));
-                $(if name == <$name $(<$f>)? as Named<F>>::NAME {
-                    return Some(AnyLoss::$name(Named::<F>::with(value)));
-                })*
-                None
+                // A loop over the names and a table of what they make, which is less than a branch for each.
+                const fn makers<F: Float>() -> &'static [fn(&Given<'_, F>) -> AnyLoss<F>] {
+                    &[$(|given| AnyLoss::$name(Named::<F>::with(|parameter| given.value(parameter))),)*]
+                }
+                // The list of one precision, which is that of both.
+                let place = AnyLoss::<f32>::list().position(|entry| entry.name == name)?;
+                Some(makers()[place](&Given(&parameter)))
             }
         }
 

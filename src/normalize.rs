@@ -127,6 +127,11 @@ impl<F: Float> Softmax<F> {
         if found != expected {
             return Err(Error::Length { what, expected, found });
         }
+        if cfg!(small) {
+            into.copy_from_slice(logits);
+            self.over_rows(into, classes, form);
+            return Ok(());
+        }
         for (logits, grad) in logits.chunks(classes).zip(into.chunks_mut(classes)) {
             self.row(Row { logits, grad }, form);
         }
@@ -135,10 +140,14 @@ impl<F: Float> Softmax<F> {
 
     fn write_in_place(self, rows: &mut [F], classes: usize, form: Form) -> Result<(), Error<F>> {
         self.check(rows, classes)?;
+        self.over_rows(rows, classes, form);
+        Ok(())
+    }
+
+    fn over_rows(self, rows: &mut [F], classes: usize, form: Form) {
         for grad in rows.chunks_mut(classes) {
             self.row(Row { logits: &[], grad }, form);
         }
-        Ok(())
     }
 
     fn row(&self, room: Row<'_, F>, form: Form) -> F {

@@ -113,6 +113,17 @@ impl Parameter {
     }
 }
 
+/// The parameters that were given to a loss chosen at run time.
+pub(crate) struct Given<'a, F>(pub &'a dyn Fn(&Parameter) -> Option<F>);
+
+impl<F: Float> Given<'_, F> {
+    /// The value of one, or its default.
+    #[cfg_attr(small, inline(never))]
+    pub fn value(&self, parameter: &Parameter) -> F {
+        (self.0)(parameter).unwrap_or(F::from_f64(parameter.default))
+    }
+}
+
 /// What a field of a loss is made of: numbers as they are, flags from 0 or 1.
 pub(crate) trait Setting {
     fn setting(value: f64) -> Self;

@@ -17,7 +17,7 @@ mod negative_log_likelihood;
 mod softmax_cross_entropy;
 mod softmax_kl;
 
-pub use any::AnyRowLoss;
+pub use any::{AnyRowLoss, AnyTargets};
 pub use jensen_shannon::JensenShannon;
 pub use negative_log_likelihood::NegativeLogLikelihood;
 pub use softmax_cross_entropy::{Smoothing, SoftmaxCrossEntropy};
@@ -130,7 +130,7 @@ impl<F: Float> RowTargets<'_, F> {
     pub fn target(&self, row: usize, class: usize) -> F {
         match self.of {
             OfRow::Each(target) => target.get(row * self.stride + class).copied().unwrap_or(F::ZERO),
-            OfRow::Label(labels) if labels.class::<F>(row, self.classes) == Ok(class) => F::ONE,
+            OfRow::Label(labels) if labels.class_of(row, self.classes) == Some(class) => F::ONE,
             OfRow::Label(_) => F::ZERO,
         }
     }
@@ -153,7 +153,7 @@ impl<F: Float> RowTargets<'_, F> {
     pub fn label(&self, row: usize) -> Option<usize> {
         match self.of {
             OfRow::Each(_) => None,
-            OfRow::Label(labels) => labels.class::<F>(row, self.classes).ok(),
+            OfRow::Label(labels) => labels.class_of(row, self.classes),
         }
     }
 
@@ -175,7 +175,9 @@ impl<F: Float> RowTargets<'_, F> {
 }
 
 impl<F: Float, L: RowLoss<F>> Targets<L, F> for RowTargets<'_, F> {
-    const ROWS: bool = true;
+    fn of_rows(&self) -> bool {
+        true
+    }
 
     fn count(&self, pred: usize) -> usize {
         self.rows(pred)

@@ -7,6 +7,7 @@
 use core::ops::Range;
 
 use crate::dispatch::Level;
+use crate::elementwise::bad_element;
 use crate::error::Error;
 use crate::float::Float;
 use crate::job::Job;
@@ -30,11 +31,7 @@ impl<F: Float, L: Loss<F>> RowLoss<F> for Elements<L> {
     }
 
     fn bad(self, pred: F, target: F, index: usize) -> Option<Error<F>> {
-        if !self.0.target_domain().holds(target) {
-            return Some(Error::Target { index, value: target });
-        }
-        let fits = pred.nan() || self.0.pred_domain().holds(pred);
-        (!fits).then_some(Error::Pred { index, value: pred })
+        bad_element(self.0, pred, target, index)
     }
 
     fn run(
@@ -93,7 +90,7 @@ impl<F: Float> Job<'_, F, RowTargets<'_, F>> {
             OfRow::Each(target) => target.get(elements.clone()).unwrap_or_default(),
             OfRow::Label(labels) => {
                 for (row, targets) in rows.clone().zip(targets.chunks_mut(classes)) {
-                    one_hot(targets, labels.class(row, classes), 0);
+                    one_hot(targets, labels.class_of(row, classes), 0);
                 }
                 &targets[..elements.len()]
             }
@@ -149,7 +146,7 @@ impl<F: Float> Job<'_, F, RowTargets<'_, F>> {
                 run(elements, target, None)?
             }
             OfRow::Label(labels) => {
-                let (mut sum, class) = (Exact::ZERO, labels.class(row, classes));
+                let (mut sum, class) = (Exact::ZERO, labels.class_of(row, classes));
                 for start in (0..classes).step_by(TILE) {
                     let targets = &mut room.targets[..TILE.min(classes - start)];
                     one_hot(targets, class, start);
@@ -185,9 +182,9 @@ impl<F: Float> Room<F> {
 }
 
 /// 1 at a class and 0 elsewhere, in targets that begin at class `start`. A row of weight 0 may have no class.
-fn one_hot<F: Float>(targets: &mut [F], class: Result<usize, Error<F>>, start: usize) {
+fn one_hot<F: Float>(targets: &mut [F], class: Option<usize>, start: usize) {
     targets.fill(F::ZERO);
-    let place = class.ok().and_then(|class| class.checked_sub(start));
+    let place = class.and_then(|class| class.checked_sub(start));
     if let Some(target) = place.and_then(|place| targets.get_mut(place)) {
         *target = F::ONE;
     }

@@ -34,7 +34,8 @@ pub struct Sums<V> {
 }
 
 impl<V: Lanes> Sums<V> {
-    #[inline(always)]
+    #[cfg_attr(not(small), inline(always))]
+    #[cfg_attr(small, inline(never))]
     pub fn new(top: V, rest: [V; 2]) -> Self {
         let one = top.splat(V::Elem::ONE);
         let (sum, error) = two_sum_of(top, rest[0]);

@@ -138,6 +138,9 @@ pub fn fold<F: Float, const WIDTH: usize>(
     errors: Option<&[F; WIDTH]>,
     used: usize,
 ) -> HighLow<F> {
+    if cfg!(small) {
+        return fold_rolled(&mut sums.clone(), &mut errors.copied().unwrap_or([F::ZERO; WIDTH]));
+    }
     let [mut a, mut b, mut c, mut d] = eighths(sums, errors, 0);
     // Adding the zeros of a short batch changes nothing, but takes time that shows there.
     if used > WIDTH / 2 {
@@ -145,6 +148,34 @@ pub fn fold<F: Float, const WIDTH: usize>(
         (a, b, c, d) = (a.with(e), b.with(f), c.with(g), d.with(h));
     }
     fold_last(a.with(c).with(b.with(d)))
+}
+
+/// The same in a loop, a number at a time.
+fn fold_rolled<F: Float>(sums: &mut [F], errors: &mut [F]) -> HighLow<F> {
+    let mut count = sums.len();
+    while count > 1 {
+        count /= 2;
+        let (lanes, others) = sums.split_at_mut(count);
+        let (lane_errors, other_errors) = errors.split_at_mut(count);
+        let others = others.iter().zip(other_errors);
+        for ((lane, error), (&other, other_error)) in lanes.iter_mut().zip(lane_errors).zip(others) {
+            let both = two_sum(*lane, other);
+            (*lane, *error) = (both.high, (*error + *other_error) + both.low);
+        }
+    }
+    rounded(sums[0], errors[0])
+}
+
+/// The sum of numbers of which so many lanes take turns, a number at a time.
+pub fn sum_in_turns<F: Float>(numbers: &[F], lanes: usize) -> HighLow<F> {
+    let (mut sums, mut errors) = ([F::ZERO; 32], [F::ZERO; 32]);
+    let (sums, errors) = (&mut sums[..lanes], &mut errors[..lanes]);
+    for (at, &number) in numbers.iter().enumerate() {
+        let lane = at % lanes;
+        let both = two_sum(sums[lane], number);
+        (sums[lane], errors[lane]) = (both.high, errors[lane] + both.low);
+    }
+    fold_rolled(sums, errors)
 }
 
 /// Four registers of an eighth of the lanes each.
@@ -180,6 +211,12 @@ fn fold_last<F: Float>(one: LaneSum<F::Portable>) -> HighLow<F> {
         4 => join(join(lane(0), lane(2)), join(lane(1), lane(3))),
         _ => join(lane(0), lane(1)),
     };
+    rounded(sum, error)
+}
+
+/// The sum with its error, where they are numbers.
+#[inline(always)]
+fn rounded<F: Float>(sum: F, error: F) -> HighLow<F> {
     if !sum.finite() || !error.finite() {
         return HighLow { high: sum, low: F::ZERO };
     }
@@ -197,6 +234,9 @@ pub fn two_sum<F: Float>(a: F, b: F) -> HighLow<F> {
 
 /// The sum of a few numbers, rounded once: on the portable registers, as [`fold`].
 pub fn short_sum<F: Float>(numbers: &[F]) -> F {
+    if cfg!(small) {
+        return sum_in_turns(numbers, F::WIDTH / 8).high;
+    }
     let zero = F::portable();
     let mut sum = LaneSum::new(zero);
     for numbers in numbers.chunks(F::WIDTH / 8) {
@@ -230,7 +270,8 @@ impl<F: Float> HighLow<F> {
     /// `self / by`, within 1 ULP; `by` is finite and not 0.
     ///
     /// The quotient of the high parts is mended by its exact remainder. Pairs far from 1 are brought to exponent 0 first.
-    #[inline]
+    #[cfg_attr(not(small), inline)]
+    #[cfg_attr(small, inline(never))]
     pub fn divide(self, by: Self) -> F {
         let quotient = self.high / by.high;
         if self.high == F::ZERO || !self.high.finite() {
@@ -287,6 +328,7 @@ fn exponent<F: Float>(x: F) -> i32 {
 }
 
 /// x 2^e, in three steps of which none leaves the range before the result does.
+#[cfg_attr(small, inline(never))]
 fn scale<F: Float>(x: F, e: i32) -> F {
     let bias = bias(F::BITS, F::SIGNIFICAND);
     let power = |e: i32| F::from_pattern(((e + bias) as u64) << (F::SIGNIFICAND - 1));

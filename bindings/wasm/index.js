@@ -1,5 +1,6 @@
 // fused-loss for JavaScript. See README.md.
 
+import { Heap } from "./memory.js";
 import { FusedLossError } from "./text.js";
 
 export { FusedLossError };
@@ -76,7 +77,7 @@ export class WasmArray {
     this.#library = library;
     this.type = type;
     this.length = length;
-    this.#at = library.allocate(length * ARRAYS[type].BYTES_PER_ELEMENT);
+    this.#at = library.heap.allocate(length * ARRAYS[type].BYTES_PER_ELEMENT);
     library.arrays.set(this.#at, this);
   }
 
@@ -103,7 +104,7 @@ export class WasmArray {
     this.#at = 0;
     this.#view = undefined;
     this.#library.arrays.delete(at);
-    this.#library.release(at, this.byteLength);
+    this.#library.heap.release(at, this.byteLength);
   }
 
   [Symbol.dispose ?? Symbol("dispose")]() {
@@ -115,9 +116,10 @@ class Library {
   constructor(exports) {
     this.exports = exports;
     this.memory = exports.memory;
+    this.heap = new Heap(exports);
     /** The arrays that live in memory, by address. */
     this.arrays = new Map();
-    this.call = this.allocate(LAYOUT.size);
+    this.call = this.heap.allocate(LAYOUT.size);
     this.list = this.readList();
   }
 
@@ -137,17 +139,6 @@ class Library {
 
   // Memory
 
-  /** A block, which is never at 0. Memory may grow, and detach all views of it. */
-  allocate(bytes) {
-    const at = bytes > MOST ? 0 : this.exports.allocate(Math.max(1, bytes)) >>> 0;
-    if (at === 0) throw new RangeError(`no memory for ${bytes} bytes`);
-    return at;
-  }
-
-  release(at, bytes) {
-    this.exports.release(at, Math.max(1, bytes));
-  }
-
   array(type, of) {
     const source = isTyped(of) ? of : undefined;
     if (source && source.constructor !== ARRAYS[type]) {
@@ -163,7 +154,7 @@ class Library {
 
   readList() {
     const length = this.exports.list(0, 0);
-    const at = this.allocate(length);
+    const at = this.heap.allocate(length);
     this.exports.list(at, length);
     const view = new DataView(this.memory.buffer, at, length);
     let place = 0;
@@ -188,7 +179,7 @@ class Library {
       Object.defineProperty(entry, "place", { value: [overRows, counts[overRows]++] });
       list.push(entry);
     }
-    this.release(at, length);
+    this.heap.release(at, length);
     // Defaults as an option takes them.
     for (const { options } of list) {
       for (const option of options) {
@@ -340,7 +331,7 @@ class Session {
     slice.bytes = slice.length * (slice.make ?? kind(array)).BYTES_PER_ELEMENT;
     slice.at = array ? this.#resident(slice.name, array) : 0;
     if (slice.at === 0) {
-      slice.at = this.#library.allocate(slice.bytes);
+      slice.at = this.#library.heap.allocate(slice.bytes);
       slice.copied = true;
     }
     this.#slices.push(slice);
@@ -428,7 +419,7 @@ class Session {
   }
 
   end() {
-    for (const { copied, at, bytes } of this.#slices) if (copied) this.#library.release(at, bytes);
+    for (const { copied, at, bytes } of this.#slices) if (copied) this.#library.heap.release(at, bytes);
   }
 }
 

@@ -3,8 +3,10 @@
 use super::jensen_shannon::Terms;
 use super::softmax_cross_entropy::MinusLog;
 use super::*;
+use crate::batch::Batch;
 use crate::lanes::Lanes;
 use crate::loss::{AnyLoss, Domain, Entry, KlDivergence, Loss};
+use crate::parameter::Given;
 use crate::rowwise::Elements;
 
 /// The list, in the order of the README. A new loss over rows is its file and one line here.
@@ -40,7 +42,7 @@ macro_rules! row_losses {
             /// assert_eq!(names, ["softmax-cross-entropy", "nll", "softmax-kl", "jensen-shannon"]);
             /// ```
             pub fn list() -> impl Iterator<Item = Entry> {
-                [$(Entry::of::<F, $name $(<$f>)?>(),)*].into_iter()
+                const { &[$(Entry::of::<F, $name $(<$f>)?>(),)*] }.iter().copied()
             }
 
             /// The loss of this name. `parameter` gives a parameter's value, or `None` for its default. An ignore_index
@@ -54,12 +56,13 @@ macro_rules! row_losses {
             /// assert!(AnyRowLoss::<f32>::named("mse", |_| None).is_none());
             /// ```
             pub fn named(name: &str, parameter: impl Fn(&Parameter) -> Option<F>) -> Option<Self> {
-                // Behind a pointer, for one copy of it.
-                let value: &dyn Fn(&Parameter) -> F = &|p| parameter(p).unwrap_or(F::from_f64(p.default));
-                $(if name == <$name $(<$f>)? as Named<F>>::NAME {
-                    return Some(AnyRowLoss::$name(Named::<F>::with(value)));
-                })*
-                None
+                // A loop over the names and a table of what they make, which is less than a branch for each.
+                const fn makers<F: Float>() -> &'static [fn(&Given<'_, F>) -> AnyRowLoss<F>] {
+                    &[$(|given| AnyRowLoss::$name(Named::<F>::with(|parameter| given.value(parameter))),)*]
+                }
+                // The list of one precision, which is that of both.
+                let place = AnyRowLoss::<f32>::list().position(|entry| entry.name == name)?;
+                Some(makers()[place](&Given(&parameter)))
             }
         }
 
@@ -181,7 +184,8 @@ enum AnyShareLoss<F> {
 }
 
 impl<F: Float> Loss<F> for AnyShareLoss<F> {
-    #[inline(always)]
+    #[cfg_attr(not(small), inline(always))]
+    #[cfg_attr(small, inline(never))]
     fn at<V: Lanes<Elem = F>>(self, log_share: V, target: V) -> (V, V) {
         match self {
             AnyShareLoss::MinusLog(loss) => loss.at(log_share, target),
@@ -209,3 +213,98 @@ impl<F: Float> Loss<F> for AnyShareLoss<F> {
 
 impl<F: Float> WeighsClasses<F> for AnyRowLoss<F> {}
 impl<F: Float> TakesLogits<F> for AnyRowLoss<F> {}
+
+/// Elements or rows, chosen at run time: a door through which both go has one copy of the call.
+#[doc(hidden)]
+pub enum AnyTargets<'a, F: Float> {
+    /// With their loss, which takes the place of the batch's.
+    Elements(AnyLoss<F>, &'a [F]),
+    Rows(RowTargets<'a, F>),
+}
+
+impl<'a, F: Float> Batch<'a, AnyLoss<F>, F> {
+    /// The same call as one of either kind.
+    #[doc(hidden)]
+    pub fn any(self) -> Batch<'a, AnyRowLoss<F>, F, AnyTargets<'a, F>> {
+        self.map(|loss, target| (loss.into(), AnyTargets::Elements(loss, target)))
+    }
+}
+
+impl<'a, F: Float> Batch<'a, AnyRowLoss<F>, F, RowTargets<'a, F>> {
+    /// The same call as one of either kind.
+    #[doc(hidden)]
+    pub fn any(self) -> Batch<'a, AnyRowLoss<F>, F, AnyTargets<'a, F>> {
+        self.map(|loss, target| (loss, AnyTargets::Rows(target)))
+    }
+}
+
+impl<F: Float> Targets<AnyRowLoss<F>, F> for AnyTargets<'_, F> {
+    fn of_rows(&self) -> bool {
+        matches!(self, AnyTargets::Rows(_))
+    }
+
+    fn count(&self, pred: usize) -> usize {
+        match self {
+            AnyTargets::Elements(..) => pred,
+            AnyTargets::Rows(rows) => rows.rows(pred),
+        }
+    }
+
+    fn check_lengths(&self, pred: usize) -> Result<(), Error<F>> {
+        match self {
+            AnyTargets::Elements(_, target) => Targets::<AnyLoss<F>, F>::check_lengths(target, pred),
+            AnyTargets::Rows(rows) => Targets::<AnyRowLoss<F>, F>::check_lengths(rows, pred),
+        }
+    }
+
+    fn check(&self, loss: AnyRowLoss<F>, weights: &[F]) -> Result<(), Error<F>> {
+        match self {
+            AnyTargets::Elements(..) => RowLoss::check(loss),
+            AnyTargets::Rows(rows) => rows.check(loss, weights),
+        }
+    }
+
+    fn first_bad(&self, loss: AnyRowLoss<F>, pred: &[F], weights: &[F]) -> Option<Error<F>> {
+        match self {
+            AnyTargets::Elements(loss, target) => target.first_bad(*loss, pred, weights),
+            AnyTargets::Rows(rows) => rows.first_bad(loss, pred, weights),
+        }
+    }
+
+    fn mean_divisor(&self, loss: AnyRowLoss<F>, losses: usize) -> Result<HighLow<F>, Error<F>> {
+        match self {
+            AnyTargets::Elements(loss, target) => target.mean_divisor(*loss, losses),
+            AnyTargets::Rows(rows) => rows.mean_divisor(loss, losses),
+        }
+    }
+
+    fn taking_part(
+        &self,
+        loss: AnyRowLoss<F>,
+        losses: usize,
+        weights: &[F],
+        level: Level,
+    ) -> Result<Total<F>, Error<F>> {
+        match self {
+            AnyTargets::Elements(loss, target) => target.taking_part(*loss, losses, weights, level),
+            AnyTargets::Rows(rows) => rows.taking_part(loss, losses, weights, level),
+        }
+    }
+
+    fn run(
+        job: Job<'_, F, Self>,
+        loss: AnyRowLoss<F>,
+        level: Level,
+        total: Option<&mut Exact<F>>,
+    ) -> Result<HighLow<F>, Error<F>> {
+        let Job { pred, target, weights, grad, each, add, factor, lift } = job;
+        match target {
+            AnyTargets::Elements(loss, target) => {
+                Job { pred, target, weights, grad, each, add, factor, lift }.run(loss, level, total)
+            }
+            AnyTargets::Rows(target) => {
+                loss.run(Job { pred, target, weights, grad, each, add, factor, lift }, level, total)
+            }
+        }
+    }
+}

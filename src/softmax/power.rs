@@ -29,6 +29,7 @@ pub struct Logits<F> {
 }
 
 impl<F: Float> Logits<F> {
+    #[cfg_attr(small, inline(never))]
     pub fn new(temperature: F, soft_cap: Option<F>) -> Self {
         let [ln_2, tail] = F::SOFTMAX.ln_2;
         let product = two_product(temperature, ln_2);
@@ -58,7 +59,8 @@ impl<F: Float> Logits<F> {
     }
 
     /// The logit under its cap, c tanh(z / c).
-    #[inline(always)]
+    #[cfg_attr(not(small), inline(always))]
+    #[cfg_attr(small, inline(never))]
     pub fn cap<V: Lanes<Elem = F>>(&self, z: V) -> V {
         match self.soft_cap {
             None => z,
@@ -71,7 +73,8 @@ impl<F: Float> Logits<F> {
     }
 
     /// How the capped logit over the temperature changes with the logit: 1 / (T cosh^2(z / c)).
-    #[inline(always)]
+    #[cfg_attr(not(small), inline(always))]
+    #[cfg_attr(small, inline(never))]
     pub fn slope<V: Lanes<Elem = F>>(&self, z: V) -> V {
         let inverse = z.splat(self.scaling.inverse);
         match self.soft_cap {
@@ -93,7 +96,8 @@ impl<F: Float> Logits<F> {
     }
 
     /// The exponentials of rows whose greatest capped logits, finite ones, are `max`.
-    #[inline(always)]
+    #[cfg_attr(not(small), inline(always))]
+    #[cfg_attr(small, inline(never))]
     pub fn against<V: Lanes<Elem = F>>(self, max: V) -> Power<V> {
         let of = F::SOFTMAX;
         let zero = max.splat(F::ZERO);
@@ -142,7 +146,8 @@ impl<V: Lanes> Power<V> {
     }
 
     /// The same for a logit that is under its cap already.
-    #[inline(always)]
+    #[cfg_attr(not(small), inline(always))]
+    #[cfg_attr(small, inline(never))]
     pub fn of_capped(&self, z: V) -> V {
         scaled::<V, true>(self.limit.max(z - self.shift), self.magic, &self.logits.scaling)
     }

@@ -187,7 +187,8 @@ impl<F: Float> Distribution<'_, F> {
         if self.of.is_empty() { None } else { domain.inside(load_from(zero, self.of, at).0) }
     }
 
-    #[inline(always)]
+    #[cfg_attr(not(small), inline(always))]
+    #[cfg_attr(small, inline(never))]
     fn at<V: Lanes<Elem = F>>(&self, zero: V, at: usize) -> V {
         let mut target = match self.of.is_empty() {
             true => is_place(zero, at, self.label).select(zero.splat(F::ONE), zero),

@@ -29,7 +29,8 @@ impl<F: Float, V: Lanes<Elem = F>> Weights<V> {
         Weights { row: one, class: one, masked: one.eq(zero) }
     }
 
-    #[inline(always)]
+    #[cfg_attr(not(small), inline(always))]
+    #[cfg_attr(small, inline(never))]
     pub fn new(job: &Job<'_, F, RowTargets<'_, F>>, zero: V, first: usize, count: usize) -> Self {
         let row = match job.weights.get(first..first + count) {
             Some(weights) => zero.load_first(weights),

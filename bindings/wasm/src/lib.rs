@@ -1,18 +1,16 @@
-//! The module that `index.js` loads: memory, the list of losses, and one door each for losses and softmax, in both
-//! precisions.
+//! The module that `index.js` loads: the list of losses, and one door each for losses and softmax, in both precisions.
 //!
 //! SAFETY, for the whole crate: only `index.js` calls these exports, and it keeps these rules. A [`Slice`] is nothing, or
-//! lies within one block of [`allocate`] that has not been released, aligned for its elements (blocks are, to 16 bytes,
-//! and typed arrays are by themselves). No two slices of a call overlap where one of them is an output. Linear memory
+//! lies within one block of `memory.js` that has not been released, aligned for its elements (blocks are, to 16 bytes, and
+//! typed arrays are by themselves). Blocks lie beyond the stack and the data of the module, which allocates nothing. No two slices of a call overlap where one of them is an output. Linear memory
 //! holds bytes everywhere, so that numbers need no initialisation. Nothing else runs during a call: there is one thread.
 #![cfg_attr(target_arch = "wasm32", no_std)]
 
-use core::{ptr, slice};
+use core::slice;
 
-use dlmalloc::Dlmalloc;
 use fused_loss::{
-    AnyLoss, AnyRowLoss, Batch, Elementwise, Entry, Error, Float, Label, RowLosses, RowTargets, Rows,
-    Softmax, Targets, Values,
+    AnyLoss, AnyRowLoss, AnyTargets, Batch, Elementwise, Entry, Error, Float, Label, Parameter, RowLosses,
+    RowTargets, Rows, Softmax, Values,
 };
 
 /// A trap: the crate is not supposed to panic, and the text of a panic would be a tenth of the module.
@@ -20,32 +18,6 @@ use fused_loss::{
 #[panic_handler]
 fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
     core::arch::wasm32::unreachable()
-}
-
-static mut MEMORY: Dlmalloc = Dlmalloc::new();
-const ALIGNMENT: usize = 16;
-
-/// A block of so many bytes, at least one, or null where there is no more memory.
-#[unsafe(no_mangle)]
-pub extern "C" fn allocate(bytes: usize) -> *mut u8 {
-    if bytes > isize::MAX as usize - 65_536 {
-        return ptr::null_mut(); // which its arithmetic does not look for
-    }
-    let memory = &raw mut MEMORY;
-    // SAFETY: there is one thread, and no reference to the allocator outlives a call.
-    unsafe { (*memory).malloc(bytes, ALIGNMENT) }
-}
-
-/// Gives a block back.
-///
-/// # Safety
-///
-/// `block` came from [`allocate`] with the same number of bytes, and nobody uses it any more.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn release(block: *mut u8, bytes: usize) {
-    let memory = &raw mut MEMORY;
-    // SAFETY: as above, and the caller's promise.
-    unsafe { (*memory).free(block, bytes, ALIGNMENT) }
 }
 
 /// Whether this is the build with simd128.
@@ -215,39 +187,50 @@ fn run<F: Float>(call: &mut Call) -> u32 {
     }
 }
 
-/// The loss of the list that the call means; `named` makes it of its name and parameters.
-fn find<F: Float, L>(
-    call: &Call,
-    mut list: impl Iterator<Item = Entry>,
-    named: impl FnOnce(&str, &dyn Fn(&fused_loss::Parameter) -> Option<F>) -> Option<L>,
-) -> Result<L, Error<F>> {
-    let values: &[f64] = call.parameters.get().unwrap_or_default();
-    let loss = list.nth(call.loss).and_then(|entry| {
-        let place = |name| entry.parameters.iter().position(|parameter| parameter.name == name);
-        named(entry.name, &|parameter| Some(F::from_f64(*values.get(place(parameter.name)?)?)))
-    });
-    loss.ok_or(Error::Unsupported { what: "such name" })
+/// The line of the list that the call means. Both precisions have the same.
+fn entry(call: &Call) -> Option<Entry> {
+    match call.over_rows {
+        0 => AnyLoss::<f32>::list().nth(call.loss),
+        _ => AnyRowLoss::<f32>::list().nth(call.loss),
+    }
+}
+
+/// The value of a parameter, among those of the line in their order.
+#[inline(never)]
+fn parameter(entry: &Entry, values: &[f64], wanted: &Parameter) -> Option<f64> {
+    let place = entry.parameters.iter().position(|parameter| parameter.name == wanted.name)?;
+    values.get(place).copied()
 }
 
 fn run_loss<F: Float>(call: &Call) -> Result<F, Error<F>> {
-    if call.over_rows != 0 {
-        let loss = find(call, AnyRowLoss::<F>::list(), |name, parameter| AnyRowLoss::named(name, parameter))?;
-        return over_rows(call, loss);
-    }
-    let loss = find(call, AnyLoss::<F>::list(), |name, parameter| AnyLoss::named(name, parameter))?;
-    if call.has_classes != 0 {
-        return over_rows(call, loss.into());
-    }
-    let target = call.target.get().unwrap_or_default();
-    let batch = match call.in_place {
-        0 => loss.batch(call.pred.get().unwrap_or_default(), target),
-        _ => loss.batch_in_place(call.pred.get_mut().unwrap_or_default(), target),
+    let unknown = Error::Unsupported { what: "such name" };
+    let entry = entry(call).ok_or(unknown)?;
+    let values: &[f64] = call.parameters.get().unwrap_or_default();
+    let parameter = |wanted: &Parameter| parameter(&entry, values, wanted).map(F::from_f64);
+    let loss = if call.over_rows == 0 {
+        let loss = AnyLoss::named(entry.name, parameter).ok_or(unknown)?;
+        if call.has_classes == 0 {
+            return end(call, elements(call, loss).any());
+        }
+        loss.into()
+    } else {
+        AnyRowLoss::named(entry.name, parameter).ok_or(unknown)?
     };
-    end(call, batch)
+    end(call, over_rows(call, loss).any())
 }
 
-#[inline(never)]
-fn over_rows<F: Float>(call: &Call, mut loss: AnyRowLoss<F>) -> Result<F, Error<F>> {
+fn elements<F: Float>(call: &Call, loss: AnyLoss<F>) -> Batch<'_, AnyLoss<F>, F> {
+    let target = call.target.get().unwrap_or_default();
+    match call.in_place {
+        0 => loss.batch(call.pred.get().unwrap_or_default(), target),
+        _ => loss.batch_in_place(call.pred.get_mut().unwrap_or_default(), target),
+    }
+}
+
+fn over_rows<F: Float>(
+    call: &Call,
+    mut loss: AnyRowLoss<F>,
+) -> Batch<'_, AnyRowLoss<F>, F, RowTargets<'_, F>> {
     if call.ignore != 0 {
         loss = loss.ignoring((call.ignore == 1).then_some(call.ignore_index));
     }
@@ -265,7 +248,7 @@ fn over_rows<F: Float>(call: &Call, mut loss: AnyRowLoss<F>) -> Result<F, Error<
     if let Some(hits) = call.hits.get_flags() {
         batch = batch.hits(hits);
     }
-    end(call, batch)
+    batch
 }
 
 fn targets<'a, F: Float>(
@@ -288,9 +271,9 @@ fn targets<'a, F: Float>(
 }
 
 /// Adds the options, and runs it to its end.
-fn end<F: Float, L: Copy, T: Targets<L, F>>(
+fn end<F: Float>(
     call: &Call,
-    mut batch: Batch<'_, L, F, T>,
+    mut batch: Batch<'_, AnyRowLoss<F>, F, AnyTargets<'_, F>>,
 ) -> Result<F, Error<F>> {
     batch = batch.scale(F::from_f64(call.scale));
     if let Some(weights) = call.weights.get() {
@@ -368,6 +351,7 @@ impl List<'_> {
         }
     }
 
+    #[inline(never)]
     fn text(&mut self, text: &str) {
         self.count(text.len());
         self.bytes(text.as_bytes());
@@ -377,6 +361,7 @@ impl List<'_> {
         self.bytes(&(count as u16).to_le_bytes());
     }
 
+    #[inline(never)]
     fn bytes(&mut self, bytes: &[u8]) {
         let end = self.length + bytes.len();
         if let Some(into) = self.into.get_mut(self.length..end) {
