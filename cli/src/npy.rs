@@ -108,9 +108,10 @@ impl Npy {
             }
             Dtype::I64 => values.extend(bytes.as_chunks().0.iter().map(|&b| i64::from_le_bytes(b))),
             Dtype::U64 => {
-                for &label in bytes.as_chunks().0 {
+                for (index, &label) in bytes.as_chunks().0.iter().enumerate() {
                     let label = u64::from_le_bytes(label);
-                    let beyond = |_| format!("{}: has the label {label}, beyond any class", self.name);
+                    let beyond =
+                        |_| format!("{}: label {label} at index {index} is beyond any class", self.name);
                     values.push(i64::try_from(label).map_err(beyond)?);
                 }
             }

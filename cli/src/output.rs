@@ -4,7 +4,7 @@ use std::fs::{self, File, Permissions};
 use std::io::{self, BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-use tempfile::NamedTempFile;
+use tempfile::{NamedTempFile, TempPath};
 
 /// A place that can be written to, and what is to go there.
 pub struct Output {
@@ -99,12 +99,54 @@ pub fn check_apart(outputs: &[&Output]) -> Result<(), String> {
     Ok(())
 }
 
-/// Renames what has been written to its place: the last step, when nothing else can fail any more.
+/// Renames what has been written to its place: the last step. Where one cannot be renamed, those before it are undone.
 pub fn commit(outputs: impl IntoIterator<Item = Output>) -> Result<(), String> {
-    for Output { name, place, file, .. } in outputs {
-        if let Some(file) = file {
-            file.persist(&place).map_err(|error| format!("{name}: {}", error.error))?;
+    let mut done = Vec::new();
+    for Output { name, place, permissions, file } in outputs {
+        let Some(file) = file else { continue };
+        // Another name for what is there, where the file system has such.
+        let before = permissions.map(|_| {
+            let mut builder = tempfile::Builder::new();
+            let link = builder.prefix(".fused-loss-").suffix(".tmp");
+            link.make_in(folder(&place), |name| fs::hard_link(&place, name)).map(|link| link.into_temp_path())
+        });
+        if let Err(error) = file.persist(&place) {
+            for (place, before) in done.into_iter().rev() {
+                undo(place, before);
+            }
+            return Err(format!("{name}: {}", error.error));
         }
+        done.push((place, before));
     }
     Ok(())
+}
+
+/// Puts back what was there. Nobody can be told where that fails too: the first error is the one that counts.
+fn undo(place: PathBuf, before: Option<io::Result<TempPath>>) {
+    match before {
+        Some(Ok(before)) => _ = before.persist(&place),
+        Some(Err(_)) => {}
+        None => _ = fs::remove_file(&place),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_there_comes_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let [there, new, last] = ["there", "new", "last"].map(|name| folder.path().join(name));
+        fs::write(&there, "old").unwrap();
+        let mut outputs = [&there, &new, &last].map(|path| Output::at(path).unwrap());
+        for output in &mut outputs {
+            output.write(|out| out.write_all(b"new")).unwrap();
+        }
+        // Now no file can be renamed to it.
+        fs::create_dir(&last).unwrap();
+        assert!(commit(outputs).unwrap_err().starts_with(last.to_str().unwrap()));
+        assert_eq!(fs::read_to_string(&there).unwrap(), "old");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "a new file or a link is left");
+    }
 }

@@ -31,7 +31,7 @@ const VALUES: &[BadCall] = &[
     ("label beyond, nll", "eval nll --pred rows.npy --target beyond.npy --grad old.npy", "fused-loss: labels[1] is 3, which is none"),
     ("label below 0", "eval softmax-kl --pred rows.npy --target left_out.npy --hits new.npy", "fused-loss: labels[0] is -100, which is none"),
     ("another ignored label", "eval nll --pred rows.npy --target left_out.npy --ignore-index -1", "fused-loss: labels[0] is -100, which is none"),
-    ("label of 64 bits", "eval nll --pred rows.npy --target huge.npy", "fused-loss: huge.npy: has the label 9223372036854775808, beyond any class"),
+    ("label of 64 bits", "eval nll --pred rows.npy --target huge.npy", "fused-loss: huge.npy: label 9223372036854775808 at index 1 is beyond any class"),
     ("all rows left out", "eval softmax-cross-entropy --pred rows.npy --target left_out.npy", "fused-loss: mean of nothing"),
     ("all rows left out, gradient", "eval nll --pred rows.npy --target left_out.npy --grad old.npy", "fused-loss: mean of nothing"),
     ("class weights of sum 0", "eval softmax-cross-entropy R --class-weights zeros.npy --grad old.npy", "fused-loss: mean of nothing"),
