@@ -263,7 +263,7 @@ macro_rules! losses {
                 }
                 // The list of one precision, which is that of both.
                 let place = AnyLoss::<f32>::list().position(|entry| entry.name == name)?;
-                Some(makers()[place](&Given(&parameter)))
+                makers().get(place).map(|make| make(&Given(&parameter)))
             }
         }
 

@@ -152,28 +152,32 @@ pub fn fold<F: Float, const WIDTH: usize>(
 
 /// The same in a loop, a number at a time.
 fn fold_rolled<F: Float>(sums: &mut [F], errors: &mut [F]) -> HighLow<F> {
-    let mut count = sums.len();
-    while count > 1 {
-        count /= 2;
-        let (lanes, others) = sums.split_at_mut(count);
-        let (lane_errors, other_errors) = errors.split_at_mut(count);
+    let mut count = sums.len() / 2;
+    while let (Some((lanes, others)), Some((lane_errors, other_errors))) =
+        (sums.split_at_mut_checked(count), errors.split_at_mut_checked(count))
+        && count > 0
+    {
         let others = others.iter().zip(other_errors);
         for ((lane, error), (&other, other_error)) in lanes.iter_mut().zip(lane_errors).zip(others) {
             let both = two_sum(*lane, other);
             (*lane, *error) = (both.high, (*error + *other_error) + both.low);
         }
+        count /= 2;
     }
-    rounded(sums[0], errors[0])
+    let first = |lanes: &[F]| lanes.first().copied().unwrap_or(F::ZERO);
+    rounded(first(sums), first(errors))
 }
 
 /// The sum of numbers of which so many lanes take turns, a number at a time.
 pub fn sum_in_turns<F: Float>(numbers: &[F], lanes: usize) -> HighLow<F> {
     let (mut sums, mut errors) = ([F::ZERO; 32], [F::ZERO; 32]);
-    let (sums, errors) = (&mut sums[..lanes], &mut errors[..lanes]);
-    for (at, &number) in numbers.iter().enumerate() {
-        let lane = at % lanes;
-        let both = two_sum(sums[lane], number);
-        (sums[lane], errors[lane]) = (both.high, errors[lane] + both.low);
+    let sums = sums.get_mut(..lanes).unwrap_or_default();
+    let errors = errors.get_mut(..lanes).unwrap_or_default();
+    for turn in numbers.chunks(lanes.max(1)) {
+        for ((sum, error), &number) in sums.iter_mut().zip(&mut *errors).zip(turn) {
+            let both = two_sum(*sum, number);
+            (*sum, *error) = (both.high, *error + both.low);
+        }
     }
     fold_rolled(sums, errors)
 }

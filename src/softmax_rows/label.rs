@@ -39,7 +39,7 @@ impl<F: Float, V: Lanes<Elem = F>> Weights<V> {
         let mut class = zero.splat(F::ONE);
         if job.target.class_weights.is_some() {
             let mut lanes = [F::ZERO; ROWS];
-            for (lane, weight) in lanes[..count].iter_mut().enumerate() {
+            for (lane, weight) in lanes.iter_mut().take(count).enumerate() {
                 *weight = job.target.class_weight(first + lane);
             }
             class = zero.load(&lanes);
