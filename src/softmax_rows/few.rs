@@ -223,9 +223,9 @@ impl<F: Float, V: Lanes<Elem = F>> Tile<'_, F, V> {
         let RowTargets { classes, stride, .. } = job.target;
         let mut log_sums = [F::ZERO; ROWS];
         found.log_sum.store(&mut log_sums);
-        if log_sums[..rows.len()].iter().any(|sum| !sum.finite()) {
+        if log_sums.iter().take(rows.len()).any(|sum| !sum.finite()) {
             let logits = if job.pred.is_empty() { &*job.grad } else { job.pred };
-            let logits = logits.get(start..).unwrap_or_default().chunks(stride);
+            let logits = logits.get(start..).unwrap_or_default().chunks(stride.max(1));
             for (log_sum, row) in log_sums.iter_mut().zip(logits).take(rows.len()) {
                 // Only where the greatest logit is no number, there is no sum.
                 let greatest = no_log_sum(row.get(..classes).unwrap_or(row));
@@ -240,8 +240,8 @@ impl<F: Float, V: Lanes<Elem = F>> Tile<'_, F, V> {
                 *hit = places[lane] == wanted[lane] && !log_sums[lane].nan();
             }
         }
-        if let Some(into) = job.target.log_sums.as_mut().and_then(|sums| sums.get_mut(rows.clone())) {
-            into.copy_from_slice(&log_sums[..rows.len()]);
+        if let Some(into) = job.target.log_sums.as_mut().and_then(|sums| sums.get_mut(rows)) {
+            into.iter_mut().zip(log_sums).for_each(|(into, log_sum)| *into = log_sum);
         }
     }
 }
