@@ -26,8 +26,9 @@ pub struct Rows<'j, 'a, 't, F: Float> {
     pub room: &'j mut Room<F>,
 }
 
-/// The logits of a register's rows. Where size is what counts, and registers are not of x86, it is one row.
-const ROOM: usize = if cfg!(all(small, not(x86_dispatch))) { FEW } else { ROWS * FEW };
+/// The logits of a register's rows. Where these kernels run a number at a time only, that is one row.
+const ROOM: usize =
+    if cfg!(all(not(x86_dispatch), any(small, not(portable_simd)))) { FEW } else { ROWS * FEW };
 
 /// What a call needs beside its slices, written once a call.
 pub struct Room<F> {
