@@ -50,13 +50,16 @@ impl Case {
         let pred: Vec<F> = (0..count).map(|_| F::from_f64(uniform())).collect();
         let target: Vec<F> = (0..count).map(|_| F::from_f64(uniform())).collect();
         let mut grad = vec![F::ZERO; count];
+        let of_elements = AnyLoss::<F>::named(self.loss, |_| None);
+        let of_rows = AnyRowLoss::<F>::named(self.loss, |_| None);
         for _ in 0..calls {
             let (pred, grad) = (black_box(&pred[..]), black_box(&mut grad[..]));
-            let mean = if let Some(loss) = AnyLoss::<F>::named(self.loss, |_| None) {
-                loss.batch(pred, &target).gradient(grad).level(level).mean()
-            } else {
-                let loss = AnyRowLoss::<F>::named(self.loss, |_| None).expect("a loss of this name");
-                loss.rows(pred, self.classes).labels(&labels).gradient(grad).level(level).mean()
+            let mean = match (of_elements, of_rows) {
+                (Some(loss), _) => loss.batch(pred, &target).gradient(grad).level(level).mean(),
+                (_, Some(loss)) => {
+                    loss.rows(pred, self.classes).labels(&labels).gradient(grad).level(level).mean()
+                }
+                _ => unreachable!("a loss of this name"),
             };
             black_box(mean.expect("values in the domain"));
         }
