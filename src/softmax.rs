@@ -51,7 +51,8 @@ impl<V: Lanes> Sums<V> {
     pub fn odds(&self) -> V {
         let [high, low] = self.rest;
         let odds = high / self.top;
-        odds + (odds.neg_mul_add(self.top, high) + low) / self.top
+        let (product, error) = two_product_of(odds, self.top);
+        odds + (((high - product) - error) + low) / self.top
     }
 
     /// The share of all others together, S / (1 + S).
