@@ -14,6 +14,10 @@ use crate::loss::{Loss, Visitor};
 use crate::sum::{HighLow, LaneSum, fold, rows_of, sum_in_turns};
 use crate::total::{Exact, Total};
 
+mod short;
+
+use short::RunShort;
+
 impl<F: Float> Job<'_, F> {
     /// The sum of the losses, as a pair. It is added to `total`, where there is one.
     #[inline]
@@ -313,89 +317,6 @@ impl<F: Float, L: Loss<F>, const GRAD: bool> Block<'_, '_, F, L, GRAD> {
             at += V::Single::LANES;
         }
         Ok(fold(&sum_row, Some(&error_row), count))
-    }
-}
-
-/// Enters the kernel of a short batch once the loss is known.
-struct RunShort<'j, F> {
-    pred: &'j [F],
-    target: &'j [F],
-    grad: &'j mut [F],
-    factor: F,
-    level: Level,
-}
-
-impl<F: Float> Visitor<F> for RunShort<'_, F> {
-    type Output = HighLow<F>;
-    #[inline]
-    fn visit<L: Loss<F>>(self, loss: L) -> HighLow<F> {
-        let RunShort { pred, target, grad, factor, level } = self;
-        if grad.is_empty() {
-            level.run(Short::<F, L, false> { pred, target, grad, factor, loss })
-        } else {
-            level.run(Short::<F, L, true> { pred, target, grad, factor, loss })
-        }
-    }
-}
-
-/// A row in memory. Registers that cross a cache line cannot be handed on from store to load.
-#[repr(align(64))]
-struct Row<F, const WIDTH: usize>([F; WIDTH]);
-
-/// A batch of no more than a row, without the rarer options, in a kernel of its own: it waits for every instruction.
-/// Each lane has one term, so that nothing is rounded before the fold.
-struct Short<'j, F, L, const GRAD: bool> {
-    /// Empty where the gradient goes in place.
-    pred: &'j [F],
-    target: &'j [F],
-    grad: &'j mut [F],
-    factor: F,
-    loss: L,
-}
-
-impl<F: Float, L: Loss<F>, const GRAD: bool> Kernel<F> for Short<'_, F, L, GRAD> {
-    /// Its low part is NaN, which that of a sum never is, where a value is bad.
-    type Output = HighLow<F>;
-
-    #[inline(always)]
-    fn run<V: Lanes<Elem = F>, const WIDTH: usize, const PARTS: usize>(self, zero: V) -> HighLow<F> {
-        let Short { pred, target, grad, factor, loss } = self;
-        let (zero, count, lanes) = (zero.single(), target.len(), V::Single::LANES);
-        let factor = zero.splat(factor);
-        let in_place = GRAD && pred.is_empty();
-        let pred = if in_place { target } else { pred };
-        let mut losses = Row([F::ZERO; WIDTH]);
-        let Row(losses) = &mut losses;
-        let mut wrong = false;
-        let mut at = 0;
-        for losses in losses.chunks_exact_mut(lanes) {
-            if at >= count {
-                break;
-            }
-            let live = lanes.min(count - at);
-            let preds = zero.part(if in_place { &*grad } else { pred }, at, live);
-            let targets = zero.part(target, at, live);
-            let (mut value, slope) = loss.at(preds, targets);
-            let mut right = right(loss, preds, targets);
-            if live < lanes {
-                let live = zero.first(live);
-                value = live.keep(value);
-                right = right.map(|right| right | !live);
-            }
-            if right.is_some_and(|right| !right.all()) {
-                wrong = true;
-                break;
-            }
-            (zero + value).store(losses);
-            if GRAD {
-                (slope * factor).put(grad, at, live);
-            }
-            at += lanes;
-        }
-        if wrong {
-            return HighLow { high: F::ZERO, low: F::NAN };
-        }
-        fold(losses, None, count)
     }
 }
 

@@ -8,7 +8,8 @@ use crate::math::{ln, ln_1p};
 /// ```
 ///
 /// [`Policy`] says what happens at the ends. Pred and target: 0 to 1, else `Err`; a NaN pred gives NaN. 2 ULP for y = 0
-/// or 1, 2.5 against the sum of both parts for y between. Where there is a logit, take [`BceWithLogits`]: p itself is rounded.
+/// or 1, 2.5 against the sum of both parts for y between. Where there is a logit, take [`BceWithLogits`]: p itself is
+/// rounded.
 ///
 /// ```
 /// use fused_loss::{BinaryCrossEntropy, Elementwise, Policy};

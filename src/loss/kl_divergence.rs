@@ -8,8 +8,8 @@ use crate::math::{exp, ln};
 /// ```
 ///
 /// PyTorch's `kl_div`; its `'batchmean'` is [`mean_over`](crate::Batch::mean_over). Pred is ln p, any number, or p, 0 to 1.
-/// Target is y, from 0 on, or ln y, any number. Others are an `Err`; NaN gives NaN. Within 2.5 ULP of the parts' magnitudes; where
-/// y or its product with a logarithm is subnormal, it has no more digits than that.
+/// Target is y, from 0 on, or ln y, any number. Others are an `Err`; NaN gives NaN. Within 2.5 ULP of the parts'
+/// magnitudes; where y or its product with a logarithm is subnormal, it has no more digits than that.
 ///
 /// ```
 /// use fused_loss::{Elementwise, KlDivergence};

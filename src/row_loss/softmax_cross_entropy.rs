@@ -16,7 +16,7 @@ use crate::softmax_rows::OverSoftmax;
 ///
 /// A confident row keeps its relative accuracy: with the greatest logit's class as the label, the loss is ln(1 + S) and
 /// its slope -S / (1 + S), S the sum of the others' exponentials over its own. For a label alone the loss is within 3 ULP
-/// and each slope within 4, at any temperature; a soft cap c adds 3 ULP times the capped logit, and 2 |z| / c to slopes;
+/// and each slope within 4, or 5 at a temperature; a soft cap c adds 3 ULP times the capped logit, and 2 |z| / c to slopes;
 /// what smoothing and target rows give is within 4 ULP of the magnitudes that it is a sum of.
 ///
 /// -inf masks a class, but under a soft cap it is -c as any far logit. NaN or +inf among the logits of a row, or nothing but -inf, make its loss and gradient NaN; its

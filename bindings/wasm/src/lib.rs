@@ -2,8 +2,8 @@
 //!
 //! SAFETY, for the whole crate: only `index.js` calls these exports, and it keeps these rules. A [`Slice`] is nothing, or
 //! lies within one block of `memory.js` that has not been released, aligned for its elements (blocks are, to 16 bytes, and
-//! typed arrays are by themselves). Blocks lie beyond the stack and the data of the module, which allocates nothing. No two slices of a call overlap where one of them is an output. Linear memory
-//! holds bytes everywhere, so that numbers need no initialisation. Nothing else runs during a call: there is one thread.
+//! typed arrays are by themselves). Blocks lie beyond the stack and the data of the module, which allocates nothing.
+//! No two slices of a call overlap where one of them is an output. Linear memory holds bytes everywhere, so that numbers need no initialisation. Nothing else runs during a call: there is one thread.
 #![cfg_attr(target_arch = "wasm32", no_std)]
 
 use core::slice;
