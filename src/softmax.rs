@@ -47,7 +47,8 @@ impl<V: Lanes> Sums<V> {
     }
 
     /// S, the sum of the others over the greatest: the row's log-sum-exp is its maximum and ln(1 + S).
-    #[inline(always)]
+    #[cfg_attr(not(small), inline(always))]
+    #[cfg_attr(small, inline(never))]
     pub fn odds(&self) -> V {
         let [high, low] = self.rest;
         let odds = high / self.top;

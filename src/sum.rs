@@ -97,7 +97,8 @@ pub fn two_sum_of<V: Lanes>(a: V, b: V) -> (V, V) {
 
 /// `a * b` and what its rounding leaves out, exactly, for numbers that are neither huge nor tiny. Either way to it gives
 /// the same bits.
-#[inline(always)]
+#[cfg_attr(not(small), inline(always))]
+#[cfg_attr(small, inline(never))]
 pub fn two_product_of<V: Lanes>(a: V, b: V) -> (V, V) {
     let high = a * b;
     if V::FUSED {
