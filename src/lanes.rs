@@ -99,6 +99,10 @@ pub trait Lanes:
     /// Writes four columns, row by row, in the order of the lanes.
     fn store_columns(columns: [Self; 4], into: &mut [Self::Elem], stride: usize);
 
+    /// A hint to the CPU that what is there will be needed soon, in its second cache. Any address will do.
+    #[inline(always)]
+    fn prefetch(self, _: *const Self::Elem) {}
+
     /// Itself, and a hint to the compiler: where there are several registers, none runs ahead of the others.
     ///
     /// It belongs between the steps of a long chain. Left alone, the compiler finishes one register after the other,
@@ -184,6 +188,8 @@ pub trait Mask<V>: Copy + BitAnd<Output = Self> + BitOr<Output = Self> + Not<Out
     fn select(self, yes: V, no: V) -> V;
     /// `x` where true, 0 elsewhere.
     fn keep(self, x: V) -> V;
+    /// One bit a lane, the first lane's the lowest.
+    fn bits(self) -> u32;
     /// Whether any lane is true.
     fn any(self) -> bool;
     /// Whether all lanes are true.

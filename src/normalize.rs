@@ -55,7 +55,7 @@ impl<F: Float> Softmax<F> {
             return Err(Error::Rows { what: "log_sum_exp", expected, found });
         }
         for (row, log_sum) in logits.chunks(classes.max(1)).zip(into) {
-            *log_sum = self.row(Row { logits: row, grad: &mut [] }, Form::None);
+            *log_sum = self.row(Row::new(row, &mut []), Form::None);
         }
         Ok(())
     }
@@ -133,7 +133,7 @@ impl<F: Float> Softmax<F> {
             return Ok(());
         }
         for (logits, grad) in logits.chunks(classes).zip(into.chunks_mut(classes)) {
-            self.row(Row { logits, grad }, form);
+            self.row(Row::new(logits, grad), form);
         }
         Ok(())
     }
@@ -146,7 +146,7 @@ impl<F: Float> Softmax<F> {
 
     fn over_rows(self, rows: &mut [F], classes: usize, form: Form) {
         for grad in rows.chunks_mut(classes) {
-            self.row(Row { logits: &[], grad }, form);
+            self.row(Row::new(&[], grad), form);
         }
     }
 

@@ -195,7 +195,7 @@ impl<F: Float> RowShard<'_, F> {
         let whole = Whole { max: sum.max.max, rest: sum.sum.high_low(), own, hit };
         let label = (sum.label as usize).checked_sub(self.first).filter(|&place| place < self.logits.len());
         let of = self.loss.over_softmax(self.logits.len()).without_loss();
-        let room = Row { logits: self.logits, grad };
+        let room = Row::new(self.logits, grad);
         Ok(self.chosen_level().run(Finish { of, whole, factor, room, label }))
     }
 }

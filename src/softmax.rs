@@ -17,7 +17,10 @@ use crate::total::{Exact, Total};
 
 mod power;
 
-pub use power::{Constants, F32, F64, Logits, Power};
+pub use power::{Constants, F32, F64, Logits, Power, Powers};
+
+/// The most rows of a register.
+pub const ROWS: usize = 32;
 
 /// How many times [`Float::WIDTH`] classes are added plainly.
 const GROUPS: usize = 4;
@@ -140,37 +143,44 @@ pub fn is_place<V: Lanes>(zero: V, at: usize, place: usize) -> V::Mask {
     }
 }
 
-/// The greatest number of a row, and the place of the first element that equals it. NaN is passed over, and of nothing
-/// it is -inf.
+/// The greatest number of a row, and the place of the first element that equals it.
 #[cfg_attr(not(small), inline(always))]
 #[cfg_attr(small, inline(never))]
 pub fn maximum<V: Lanes>(zero: V, row: &[V::Elem]) -> (V::Elem, usize) {
-    let lowest = zero.splat(-V::Elem::INFINITY);
-    let mut max = lowest;
-    let whole = row.len() - row.len() % V::LANES;
-    let (registers, last) = row.split_at(whole);
-    for register in registers.chunks_exact(V::LANES) {
-        max = zero.load(register).max(max);
-    }
-    if !last.is_empty() {
-        max = zero.first(last.len()).select(zero.load_first(last), lowest).max(max);
-    }
-    let max = max.greatest();
+    let max = greatest(zero, row);
     (max, place(zero, row, max))
 }
 
-/// The place of the first element that equals `of`.
+/// The greatest number of a row. NaN is passed over, and of nothing it is -inf.
 #[inline(always)]
-fn place<V: Lanes>(zero: V, row: &[V::Elem], of: V::Elem) -> usize {
-    let wanted = zero.splat(of);
-    let mut at = 0;
-    for register in row.chunks_exact(V::LANES) {
-        if zero.load(register).eq(wanted).any() {
-            break;
-        }
-        at += V::LANES;
+pub fn greatest<V: Lanes>(zero: V, row: &[V::Elem]) -> V::Elem {
+    let lowest = zero.splat(-V::Elem::INFINITY);
+    // Two at a time: one would wait for the one before.
+    let (mut max, mut other) = (lowest, lowest);
+    let mut pairs = row.chunks_exact(2 * V::LANES);
+    for pair in &mut pairs {
+        max = zero.load(pair).max(max);
+        other = zero.load(&pair[V::LANES..]).max(other);
     }
-    row.get(at..).and_then(|rest| rest.iter().position(|&x| x == of)).map_or(0, |place| at + place)
+    for last in pairs.remainder().chunks(V::LANES) {
+        max = zero.first(last.len()).select(zero.load_first(last), lowest).max(max);
+    }
+    max = max.max(other);
+    max.greatest()
+}
+
+/// The place of the first element that equals `of`; 0 where there is none.
+#[inline(always)]
+pub fn place<V: Lanes>(zero: V, row: &[V::Elem], of: V::Elem) -> usize {
+    let wanted = zero.splat(of);
+    for at in (0..row.len()).step_by(V::LANES) {
+        // Lanes behind the end are 0, which counts only where it is in the row too, and before them.
+        let found = load_from(zero, row, at).0.eq(wanted);
+        if found.any() {
+            return at + found.bits().trailing_zeros() as usize;
+        }
+    }
+    0
 }
 
 /// Where the logits of a row lie, and whether their exponentials are kept.
@@ -178,9 +188,28 @@ pub struct Row<'a, F> {
     /// Empty where the logits lie in `grad`.
     pub logits: &'a [F],
     pub grad: &'a mut [F],
+    ahead: Ahead,
 }
 
-impl<F: Float> Row<'_, F> {
+/// So many elements further there are other logits, and other room for a gradient, that will be looked at soon.
+#[derive(Clone, Copy, Default)]
+pub struct Ahead {
+    pub logits: usize,
+    pub grad: usize,
+}
+
+impl<'a, F: Float> Row<'a, F> {
+    #[inline(always)]
+    pub fn new(logits: &'a [F], grad: &'a mut [F]) -> Self {
+        Row { logits, grad, ahead: Ahead::default() }
+    }
+
+    /// Where others lie that come after this one.
+    #[inline(always)]
+    pub fn followed(self, ahead: Ahead) -> Self {
+        Row { ahead, ..self }
+    }
+
     #[inline(always)]
     pub fn logits(&self) -> &[F] {
         if self.logits.is_empty() { self.grad } else { self.logits }
@@ -201,10 +230,29 @@ impl<F: Float> Row<'_, F> {
     where
         V: Lanes<Elem = F>,
     {
+        let mut sums = [[F::ZERO; WIDTH]; 2];
+        self.lane_sums::<V, WIDTH, PARTS>(zero, power, shaped, except, keep, &mut sums);
+        fold(&sums[0], Some(&sums[1]), WIDTH)
+    }
+
+    /// The same sum before its fold: lanes and their errors.
+    #[cfg_attr(not(small), inline(always))]
+    #[cfg_attr(small, inline(never))]
+    pub fn lane_sums<V, const WIDTH: usize, const PARTS: usize>(
+        &mut self,
+        zero: V,
+        power: Power<V>,
+        shaped: bool,
+        except: usize,
+        keep: bool,
+        into: &mut [[F; WIDTH]; 2],
+    ) where
+        V: Lanes<Elem = F>,
+    {
         if cfg!(small) || shaped {
-            self.blocks::<V, WIDTH, PARTS, true>(zero, power, except, keep)
+            self.blocks::<V, WIDTH, PARTS, true>(zero, power, except, keep, into);
         } else {
-            self.blocks::<V, WIDTH, PARTS, false>(zero, power, except, keep)
+            self.blocks::<V, WIDTH, PARTS, false>(zero, power, except, keep, into);
         }
     }
 
@@ -215,8 +263,8 @@ impl<F: Float> Row<'_, F> {
         power: Power<V>,
         except: usize,
         keep: bool,
-    ) -> HighLow<F>
-    where
+        into: &mut [[F; WIDTH]; 2],
+    ) where
         V: Lanes<Elem = F>,
     {
         let classes = self.logits().len();
@@ -224,16 +272,20 @@ impl<F: Float> Row<'_, F> {
         let mut from = 0;
         loop {
             let to = classes.min(from + Total::<F>::BLOCK);
-            let sum = self.block::<V, WIDTH, PARTS, SHAPED>(zero, power, except, keep, from, to);
+            *into = self.block::<V, WIDTH, PARTS, SHAPED>(zero, power, except, keep, from, to);
             if classes <= Total::<F>::BLOCK {
-                return sum;
+                return;
             }
-            exact.add_pair(sum);
+            exact.add_pair(fold(&into[0], Some(&into[1]), WIDTH));
             if to == classes {
-                return exact.high_low();
+                break;
             }
             from = to;
         }
+        // One lane has it all.
+        let sum = exact.high_low();
+        *into = [[F::ZERO; WIDTH]; 2];
+        (into[0][0], into[1][0]) = (sum.high, sum.low);
     }
 
     #[inline(always)]
@@ -245,7 +297,7 @@ impl<F: Float> Row<'_, F> {
         keep: bool,
         from: usize,
         to: usize,
-    ) -> HighLow<F>
+    ) -> [[F; WIDTH]; 2]
     where
         V: Lanes<Elem = F>,
     {
@@ -259,15 +311,19 @@ impl<F: Float> Row<'_, F> {
                 self.odd_tile::<V, WIDTH, PARTS, SHAPED>(zero, &power, keep, except, tile, &mut sums);
                 continue;
             }
-            let tile = Tile::<V, WIDTH, SHAPED> { zero, power, keep };
-            match (self.logits.get(first..end), self.grad.get_mut(first..end)) {
-                (Some(logits), kept) => tile.add::<PARTS, true>(logits, kept.unwrap_or_default(), &mut sums),
-                (None, Some(kept)) => tile.add::<PARTS, false>(&[], kept, &mut sums),
-                (None, None) => {}
+            let tile = Tile::<V, WIDTH, SHAPED> { zero, power, ahead: self.ahead };
+            let kept = if keep { self.grad.get_mut(first..end).unwrap_or_default() } else { &mut [] };
+            match self.logits.get(first..end) {
+                Some(logits) if keep => tile.add::<PARTS, true, true>(logits, kept, &mut sums),
+                None if keep => tile.add::<PARTS, false, true>(&[], kept, &mut sums),
+                _ => tile.add::<PARTS, true, false>(
+                    self.logits().get(first..end).unwrap_or_default(),
+                    &mut [],
+                    &mut sums,
+                ),
             }
         }
-        let [sum_row, error_row] = rows_of::<V, WIDTH, PARTS>(sums);
-        fold(&sum_row, Some(&error_row), WIDTH)
+        rows_of::<V, WIDTH, PARTS>(sums)
     }
 
     /// Adds up a tile that is not whole, or has the place that is left out.
@@ -281,26 +337,18 @@ impl<F: Float> Row<'_, F> {
         tile: Range<usize>,
         sums: &mut [LaneSum<V>; PARTS],
     ) {
-        let mut room = [[F::ZERO; WIDTH]; GROUPS];
-        let room = room.as_flattened_mut();
-        let logits = self.logits().get(tile.clone()).unwrap_or_default();
-        for (at, into) in (0..logits.len()).step_by(V::LANES).zip(room.chunks_exact_mut(V::LANES)) {
-            let (z, count) = load_from(zero, logits, at);
-            zero.first(count).keep(power.exp::<SHAPED>(z)).store(into);
-        }
-        if keep && let Some(kept) = self.grad.get_mut(tile.clone()) {
-            let count = kept.len().min(room.len());
-            kept[..count].copy_from_slice(&room[..count]);
-        }
-        if tile.contains(&except)
-            && let Some(left_out) = room.get_mut(except - tile.start)
-        {
-            *left_out = F::ZERO;
-        }
         for (part, sum) in sums.iter_mut().enumerate() {
             let mut few = zero;
-            for row in room.chunks_exact(WIDTH) {
-                few = few + zero.load(&row[part * V::LANES..(part + 1) * V::LANES]);
+            for at in (tile.start + part * V::LANES..tile.end).step_by(WIDTH) {
+                let (z, count) = load_from(zero, self.logits().get(..tile.end).unwrap_or_default(), at);
+                let mut e = zero.first(count).keep(power.exp::<SHAPED>(z));
+                if keep {
+                    store_from(e, self.grad.get_mut(..tile.end).unwrap_or_default(), at);
+                }
+                if (at..at + V::LANES).contains(&except) {
+                    e = (!is_place(zero, at, except)).keep(e);
+                }
+                few = few + e;
             }
             sum.add(few, true);
         }
@@ -311,14 +359,13 @@ impl<F: Float> Row<'_, F> {
 struct Tile<V: Lanes, const WIDTH: usize, const SHAPED: bool> {
     zero: V,
     power: Power<V>,
-    /// Whether they are kept.
-    keep: bool,
+    ahead: Ahead,
 }
 
 impl<F: Float, V: Lanes<Elem = F>, const WIDTH: usize, const SHAPED: bool> Tile<V, WIDTH, SHAPED> {
-    /// Adds up a tile of exponentials, of `logits` or of what lies where they would be kept.
+    /// Adds up a tile of exponentials, of `logits` or, unless they are `APART`, of what lies where exponentials are kept.
     #[inline(always)]
-    fn add<const PARTS: usize, const APART: bool>(
+    fn add<const PARTS: usize, const APART: bool, const KEEP: bool>(
         &self,
         logits: &[F],
         kept: &mut [F],
@@ -330,9 +377,12 @@ impl<F: Float, V: Lanes<Elem = F>, const WIDTH: usize, const SHAPED: bool> Tile<
                 let lanes = group * WIDTH + part * V::LANES..group * WIDTH + (part + 1) * V::LANES;
                 let logits = if APART { &logits[lanes.clone()] } else { &kept[lanes.clone()] };
                 let e = self.power.exp::<SHAPED>(self.zero.load(logits));
-                if self.keep
-                    && let Some(kept) = kept.get_mut(lanes)
-                {
+                self.zero.prefetch(logits.as_ptr().wrapping_add(self.ahead.logits));
+                if KEEP {
+                    let kept = &mut kept[lanes];
+                    if APART {
+                        self.zero.prefetch(kept.as_ptr().wrapping_add(self.ahead.grad));
+                    }
                     e.store(kept);
                 }
                 few = if group == 0 { e } else { few + e };

@@ -3,25 +3,51 @@
 //! SAFETY: see `x86.rs`; the instructions are AVX-512 F, BW, DQ and VL.
 #![allow(unsafe_code)]
 
+use core::arch::asm;
 #[cfg(target_arch = "x86")]
 use core::arch::x86::*;
 #[cfg(target_arch = "x86_64")]
 use core::arch::x86_64::*;
 use core::ops::{Add, BitAnd, BitOr, Div, Mul, Neg, Not, Sub};
 
-use super::{Lanes, Mask, sealed::Register, x86::x86_register};
+use super::{Lanes, Mask, avx2, sealed::Register, x86::x86_register};
 
 x86_register!(Avx512F32, MaskF32, f32, __m512, 16;
-    splat _mm512_set1_ps, load _mm512_loadu_ps, store _mm512_storeu_ps, columns load_f32 store_f32;
+    splat _mm512_set1_ps, load _mm512_loadu_ps, store _mm512_storeu_ps, columns load_f32 store_f32, greatest greatest_f32;
     _mm512_add_ps, _mm512_sub_ps, _mm512_mul_ps, _mm512_div_ps, _mm512_fmadd_ps, _mm512_fnmadd_ps, _mm512_max_ps, _mm512_min_ps;
     _mm512_cmp_ps_mask, _mm512_and_ps, _mm512_andnot_ps, _mm512_or_ps, _mm512_xor_ps;
-    to_int _mm512_castps_si512, of_int _mm512_castsi512_ps, _mm512_add_epi32, _mm512_sub_epi32, _mm512_sll_epi32, _mm512_srl_epi32);
+    abreast abreast_ps, to_int _mm512_castps_si512, of_int _mm512_castsi512_ps, _mm512_add_epi32, _mm512_sub_epi32, _mm512_sll_epi32, _mm512_srl_epi32);
 
 x86_register!(Avx512F64, MaskF64, f64, __m512d, 8;
-    splat _mm512_set1_pd, load _mm512_loadu_pd, store _mm512_storeu_pd, columns load_f64 store_f64;
+    splat _mm512_set1_pd, load _mm512_loadu_pd, store _mm512_storeu_pd, columns load_f64 store_f64, greatest greatest_f64;
     _mm512_add_pd, _mm512_sub_pd, _mm512_mul_pd, _mm512_div_pd, _mm512_fmadd_pd, _mm512_fnmadd_pd, _mm512_max_pd, _mm512_min_pd;
     _mm512_cmp_pd_mask, _mm512_and_pd, _mm512_andnot_pd, _mm512_or_pd, _mm512_xor_pd;
-    to_int _mm512_castpd_si512, of_int _mm512_castsi512_pd, _mm512_add_epi64, _mm512_sub_epi64, _mm512_sll_epi64, _mm512_srl_epi64);
+    abreast abreast_pd, to_int _mm512_castpd_si512, of_int _mm512_castsi512_pd, _mm512_add_epi64, _mm512_sub_epi64, _mm512_sll_epi64, _mm512_srl_epi64);
+
+/// No instruction, but the compiler keeps those that are none in their order.
+#[target_feature(enable = "avx512f")]
+#[inline]
+fn abreast_ps(mut x: __m512) -> __m512 {
+    unsafe { asm!("/* {} */", inout(zmm_reg) x, options(nomem, nostack, preserves_flags)) };
+    x
+}
+
+#[target_feature(enable = "avx512f")]
+#[inline]
+fn abreast_pd(x: __m512d) -> __m512d {
+    _mm512_castps_pd(abreast_ps(_mm512_castpd_ps(x)))
+}
+
+/// The greatest lane: of the halves, then as AVX2 does.
+#[inline(always)]
+unsafe fn greatest_f32(x: __m512) -> f32 {
+    unsafe { avx2::greatest_f32(_mm256_max_ps(_mm512_extractf32x8_ps::<1>(x), _mm512_castps512_ps256(x))) }
+}
+
+#[inline(always)]
+unsafe fn greatest_f64(x: __m512d) -> f64 {
+    unsafe { avx2::greatest_f64(_mm256_max_pd(_mm512_extractf64x4_pd::<1>(x), _mm512_castpd512_pd256(x))) }
+}
 
 /// A mask: one bit a lane; and the loads and stores that obey it.
 macro_rules! mask {
@@ -74,6 +100,10 @@ macro_rules! mask {
             #[inline(always)]
             fn keep(self, x: $register) -> $register {
                 self.select(x, x.splat(0.0))
+            }
+            #[inline(always)]
+            fn bits(self) -> u32 {
+                u32::from(self.0)
             }
             #[inline(always)]
             fn any(self) -> bool {

@@ -97,6 +97,11 @@ impl<V: Lanes> Lanes for Pair<V> {
         V::store_columns([a.1, b.1, c.1, d.1], &mut into[V::LANES * stride..], stride);
     }
     #[inline(always)]
+    fn prefetch(self, from: *const V::Elem) {
+        self.0.prefetch(from);
+        self.1.prefetch(from.wrapping_add(V::LANES));
+    }
+    #[inline(always)]
     fn abreast(self) -> Self {
         Pair(self.0.abreast(), self.1.abreast())
     }
@@ -187,6 +192,10 @@ impl<V: Lanes> Mask<Pair<V>> for Pair<V::Mask> {
     #[inline(always)]
     fn keep(self, x: Pair<V>) -> Pair<V> {
         Pair(self.0.keep(x.0), self.1.keep(x.1))
+    }
+    #[inline(always)]
+    fn bits(self) -> u32 {
+        self.0.bits() | self.1.bits() << V::LANES
     }
     #[inline(always)]
     fn any(self) -> bool {

@@ -205,6 +205,10 @@ macro_rules! register {
                 $register(self.0 & x.0)
             }
             #[inline(always)]
+            fn bits(self) -> u32 {
+                self.0.to_bitmask()
+            }
+            #[inline(always)]
             fn any(self) -> bool {
                 self.0.any()
             }

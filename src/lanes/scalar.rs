@@ -169,6 +169,10 @@ impl<F: Float> Mask<Scalar<F>> for bool {
         self.select(x, Scalar(F::ZERO))
     }
     #[inline(always)]
+    fn bits(self) -> u32 {
+        u32::from(self)
+    }
+    #[inline(always)]
     fn any(self) -> bool {
         self
     }

@@ -8,7 +8,7 @@
 /// A register over intrinsics, with all its operations but those of the mask.
 macro_rules! x86_register {
     ($register:ident, $mask:ident, $elem:ty, $raw:ty, $lanes:literal;
-     splat $set1:ident, load $loadu:ident, store $storeu:ident, columns $load_columns:ident $store_columns:ident;
+     splat $set1:ident, load $loadu:ident, store $storeu:ident, columns $load_columns:ident $store_columns:ident, greatest $greatest:ident;
      $add:ident, $sub:ident, $mul:ident, $div:ident, $fmadd:ident, $fnmadd:ident, $max:ident, $min:ident;
      $cmp:ident, $and:ident, $andnot:ident, $or:ident, $xor:ident;
      $(abreast $abreast:ident,)? to_int $to_int:ident, of_int $of_int:ident, $iadd:ident, $isub:ident, $shl:ident, $shr:ident) => {
@@ -78,6 +78,11 @@ macro_rules! x86_register {
                 Self(unsafe { $abreast(self.0) })
             })?
             #[inline(always)]
+            fn prefetch(self, from: *const $elem) {
+                // No address faults here, whatever is there.
+                unsafe { _mm_prefetch::<_MM_HINT_T1>(from.cast()) }
+            }
+            #[inline(always)]
             fn load_columns(self, from: &[$elem], stride: usize) -> [Self; 4] {
                 let _ = &from[..($lanes - 1) * stride + 4];
                 unsafe { columns::$load_columns(from.as_ptr(), stride) }.map(Self)
@@ -109,19 +114,7 @@ macro_rules! x86_register {
             }
             #[inline(always)]
             fn greatest(self) -> $elem {
-                let mut lanes = [0.0; $lanes];
-                self.store(&mut lanes);
-                let mut count = $lanes;
-                while count > 1 {
-                    count /= 2;
-                    for lane in 0..count {
-                        let other = lanes[lane + count];
-                        if other > lanes[lane] {
-                            lanes[lane] = other;
-                        }
-                    }
-                }
-                lanes[0]
+                unsafe { $greatest(self.0) }
             }
             #[inline(always)]
             fn lt(self, other: Self) -> $mask {

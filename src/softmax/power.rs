@@ -14,7 +14,7 @@
 //! A temperature T is one of the base: e^(z / T) = 2^n e^((z - n T ln 2) / T), and no quotient is rounded before it
 //! counts.
 
-use super::lane;
+use super::{ROWS, lane};
 use crate::float::Float;
 use crate::lanes::{Lanes, Mask};
 use crate::math::{Scaling, exp_m1, scaled};
@@ -120,6 +120,33 @@ impl<F: Float> Logits<F> {
         // Worked out in one register: of several, the compiler would keep copies of all that is the same in them.
         let all = |x: V::Single| zero.splat(lane(x));
         Power { logits: self, shift: all(power.shift), limit: all(power.limit), magic: all(power.magic) }
+    }
+}
+
+/// The exponentials of a few rows, as numbers.
+#[derive(Clone, Copy, Default)]
+pub struct Powers<F> {
+    shift: [F; ROWS],
+    limit: [F; ROWS],
+    magic: [F; ROWS],
+}
+
+impl<F: Float> Powers<F> {
+    /// Of as many rows as a register has lanes.
+    #[inline(always)]
+    pub fn of<V: Lanes<Elem = F>>(power: &Power<V>) -> Self {
+        let mut powers = Powers::default();
+        power.shift.store(&mut powers.shift);
+        power.limit.store(&mut powers.limit);
+        power.magic.store(&mut powers.magic);
+        powers
+    }
+
+    /// That of one row, in every lane.
+    #[inline(always)]
+    pub fn row<V: Lanes<Elem = F>>(&self, zero: V, logits: Logits<F>, lane: usize) -> Power<V> {
+        let all = |of: &[F; ROWS]| zero.splat(of.get(lane).copied().unwrap_or(F::ZERO));
+        Power { logits, shift: all(&self.shift), limit: all(&self.limit), magic: all(&self.magic) }
     }
 }
 

@@ -34,10 +34,10 @@ impl<F: Float, L: Loss<F>> OverSoftmax<F, L> {
             OfRow::Each(target) => target.get(elements.clone()).unwrap_or_default(),
             OfRow::Label(_) => &[],
         };
-        let room = Row {
-            logits: job.pred.get(elements.clone()).unwrap_or_default(),
-            grad: job.grad.get_mut(elements).unwrap_or_default(),
-        };
+        let room = Row::new(
+            job.pred.get(elements.clone()).unwrap_or_default(),
+            job.grad.get_mut(elements).unwrap_or_default(),
+        );
 
         // Rows that are left out have no loss, but may be asked for their log-sum-exp.
         let outputs = job.target.log_sums.is_some() || job.target.hits.is_some();
@@ -128,7 +128,7 @@ impl<F: Float> Kernel<F> for Softmax<'_, F> {
     #[inline(always)]
     fn run<V: Lanes<Elem = F>, const WIDTH: usize, const PARTS: usize>(self, zero: V) -> Self::Output {
         let Softmax { row, logits } = self;
-        let mut room = Row { logits: row, grad: &mut [] };
+        let mut room = Row::new(row, &mut []);
         let (max, at) = maximum(zero, row);
         if !max.finite() {
             return None;

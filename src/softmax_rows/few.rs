@@ -2,7 +2,7 @@
 
 use core::ops::Range;
 
-use super::label::{Found, Known, ROWS, Weights};
+use super::label::{Found, Known, Weights};
 use super::{OverSoftmax, no_log_sum};
 use crate::dispatch::Kernel;
 use crate::error::Error;
@@ -10,6 +10,7 @@ use crate::float::Float;
 use crate::job::Job;
 use crate::lanes::{Lanes, Mask};
 use crate::row_loss::RowTargets;
+use crate::softmax::ROWS;
 use crate::sum::LaneSum;
 
 /// Rows of at most so many classes go this way.

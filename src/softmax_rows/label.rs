@@ -6,10 +6,7 @@ use crate::job::Job;
 use crate::lanes::{Lanes, Mask};
 use crate::math::ln_1p;
 use crate::row_loss::RowTargets;
-use crate::softmax::{Power, Sums};
-
-/// The most rows of a register.
-pub const ROWS: usize = 32;
+use crate::softmax::{Power, ROWS, Sums};
 
 /// What rows weigh.
 #[derive(Clone, Copy)]

@@ -1,7 +1,7 @@
 //! Rows of many classes: the lanes lie along a row. A few rows are added up before their gradients are written, so that
 //! what lies between is done for all of them at once; they stay in the first cache.
 
-use super::label::{Found, Known, ROWS, Weights};
+use super::label::{Found, Known, Weights};
 use super::{OverSoftmax, no_log_sum};
 use crate::dispatch::Kernel;
 use crate::error::Error;
@@ -9,10 +9,17 @@ use crate::float::Float;
 use crate::job::Job;
 use crate::lanes::Lanes;
 use crate::row_loss::RowTargets;
-use crate::softmax::{Row, Sums, load_from, maximum, store_from};
+use crate::softmax::{Ahead, Powers, ROWS, Row, Sums, greatest, load_from, place, store_from};
+use crate::sum::{finite_or_zero, fold};
 
 /// So many logits stay in the first cache until they are looked at again.
 const NEAR: usize = 4_096;
+
+/// So many rows are added up at once: as many as the widest register has lanes.
+const AT_ONCE: usize = if cfg!(any(small, not(portable_simd))) { 4 } else { 16 };
+
+/// No place at all: of rows of which nothing is asked.
+const NOWHERE: usize = usize::MAX;
 
 /// The weighted losses of rows from `first` on; their gradients are written.
 pub struct Rows<'j, 'a, 't, F> {
@@ -29,11 +36,26 @@ impl<F: Float> Kernel<F> for Rows<'_, '_, '_, F> {
     fn run<V: Lanes<Elem = F>, const WIDTH: usize, const PARTS: usize>(self, zero: V) -> Self::Output {
         let Rows { job, of, first, losses } = self;
         let at_once = (NEAR / job.target.classes.max(1)).clamp(1, V::Single::LANES);
+        let mut sums = [[[F::ZERO; WIDTH]; 2]; AT_ONCE];
         for (batch, losses) in losses.chunks_mut(at_once).enumerate() {
             let first = first + batch * at_once;
             let mut rows = Batch::default();
+            // Step by step, so that no row waits for another one's numbers.
             for (lane, row) in (0..ROWS).zip(first..first + losses.len()) {
-                rows.add_up::<V, WIDTH, PARTS>(job, &of, zero, row, lane)?;
+                rows.look(job, &of, zero, row, lane)?;
+            }
+            for (lane, row) in (0..ROWS).zip(first..first + losses.len()) {
+                rows.find_places(job, zero, row, lane);
+            }
+            let powers = rows.powers(&of, zero.single());
+            let next = at_once * job.target.stride;
+            // Of a long row only the logits: two of each would fill a second cache.
+            let ahead = Ahead { logits: next, grad: next.min(NEAR) };
+            for ((lane, sums), row) in sums.iter_mut().enumerate().zip(first..first + losses.len()) {
+                rows.add_up::<V, WIDTH, PARTS>(job, &of, zero, (row, lane), &powers, ahead, sums);
+            }
+            for (lane, sums) in sums.iter().enumerate().take(losses.len()) {
+                rows.fold(sums, lane);
             }
             rows.find(job, &of, zero.single(), first, losses);
             if !job.grad.is_empty() {
@@ -53,6 +75,8 @@ pub(super) struct Batch<F> {
     pub own: [F; ROWS],
     pub rest: [[F; ROWS]; 2],
     pub hit: [F; ROWS],
+    /// Where the greatest logit is.
+    at: [usize; ROWS],
     masked: [F; ROWS],
     slope: [F; ROWS],
     factor: [F; ROWS],
@@ -61,16 +85,25 @@ pub(super) struct Batch<F> {
     multiple: [[F; ROWS]; 2],
 }
 
+/// The logits of a row.
+#[inline(always)]
+fn logits<'j, F: Float>(job: &'j Job<'_, F, RowTargets<'_, F>>, row: usize) -> &'j [F] {
+    let RowTargets { classes, stride, .. } = job.target;
+    let logits = if job.pred.is_empty() { &*job.grad } else { job.pred };
+    logits.get(row * stride..row * stride + classes).unwrap_or_default()
+}
+
 /// Whether the exponentials of a call stay in the gradient's room.
 fn keeps<F: Float>(job: &Job<'_, F, RowTargets<'_, F>>, of: &OverSoftmax<F, ()>) -> bool {
     !job.grad.is_empty() && !job.add && !of.logits.capped()
 }
 
 impl<F: Float> Batch<F> {
+    /// The greatest logit of a row that takes part.
     #[inline(always)]
-    fn add_up<V: Lanes<Elem = F>, const WIDTH: usize, const PARTS: usize>(
+    fn look<V: Lanes<Elem = F>>(
         &mut self,
-        job: &mut Job<'_, F, RowTargets<'_, F>>,
+        job: &Job<'_, F, RowTargets<'_, F>>,
         of: &OverSoftmax<F, ()>,
         zero: V,
         row: usize,
@@ -83,30 +116,76 @@ impl<F: Float> Batch<F> {
         let masked = weight == F::ZERO || job.target.ignored(row, of.ignore_index);
         let outputs = job.target.log_sums.is_some() || job.target.hits.is_some();
         self.masked[lane] = if masked { F::ONE } else { F::ZERO };
+        self.at[lane] = NOWHERE;
         if masked && !outputs {
             return Ok(());
         }
-        let keep = !masked && keeps(job, of);
+        let max = greatest(zero, logits(job, row));
+        self.at[lane] = 0;
+        // Looked at now, before the gradient takes their place.
+        self.max[lane] = if max.finite() { max } else { no_log_sum(logits(job, row)) };
+        Ok(())
+    }
+
+    /// Where the greatest logit of a row is, and what its label's is.
+    #[inline(always)]
+    fn find_places<V: Lanes<Elem = F>>(
+        &mut self,
+        job: &Job<'_, F, RowTargets<'_, F>>,
+        zero: V,
+        row: usize,
+        lane: usize,
+    ) {
+        if self.at[lane] == NOWHERE {
+            return;
+        }
+        let (logits, label) = (logits(job, row), job.target.label(row));
+        let at = place(zero, logits, self.max[lane]);
+        self.at[lane] = at;
+        self.own[lane] = label.map_or(F::ZERO, |label| logits.get(label).copied().unwrap_or(F::ZERO));
+        self.hit[lane] = if label == Some(at) { F::ONE } else { F::ZERO };
+    }
+
+    /// What makes the rows' exponentials.
+    #[inline(always)]
+    fn powers<V: Lanes<Elem = F>>(&self, of: &OverSoftmax<F, ()>, zero: V) -> Powers<F> {
+        Powers::of(&of.logits.against(of.logits.cap(finite_or_zero(zero.load(&self.max)))))
+    }
+
+    /// Adds up the exponentials of a row, but for the greatest.
+    #[inline(always)]
+    #[allow(clippy::too_many_arguments)]
+    fn add_up<V: Lanes<Elem = F>, const WIDTH: usize, const PARTS: usize>(
+        &self,
+        job: &mut Job<'_, F, RowTargets<'_, F>>,
+        of: &OverSoftmax<F, ()>,
+        zero: V,
+        (row, lane): (usize, usize),
+        powers: &Powers<F>,
+        ahead: Ahead,
+        sums: &mut [[F; WIDTH]; 2],
+    ) {
+        if self.at[lane] == NOWHERE || !self.max[lane].finite() {
+            *sums = [[F::ZERO; WIDTH]; 2];
+            return;
+        }
+        let keep = self.masked[lane] == F::ZERO && keeps(job, of);
         let RowTargets { classes, stride, .. } = job.target;
         let elements = row * stride..row * stride + classes;
-        let mut room = Row {
-            logits: job.pred.get(elements.clone()).unwrap_or_default(),
-            grad: job.grad.get_mut(elements).unwrap_or_default(),
-        };
-        let label = job.target.label(row);
-        let (max, at) = maximum(zero, room.logits());
-        self.max[lane] = max;
-        self.own[lane] = label.map_or(F::ZERO, |label| room.logits().get(label).copied().unwrap_or(F::ZERO));
-        self.hit[lane] = if label == Some(at) { F::ONE } else { F::ZERO };
-        if !max.finite() {
-            // Looked at now, before the gradient takes their place.
-            self.max[lane] = no_log_sum(room.logits());
-            return Ok(());
-        }
-        let power = of.logits.of_row(zero, of.logits.cap(zero.single().splat(max)));
-        let rest = room.exponentials::<V, WIDTH, PARTS>(zero, power, of.logits.shaped(max), at, keep);
+        let mut room = Row::new(
+            job.pred.get(elements.clone()).unwrap_or_default(),
+            job.grad.get_mut(elements).unwrap_or_default(),
+        )
+        .followed(ahead);
+        let power = powers.row(zero, of.logits, lane);
+        let shaped = of.logits.shaped(self.max[lane]);
+        room.lane_sums::<V, WIDTH, PARTS>(zero, power, shaped, self.at[lane], keep, sums);
+    }
+
+    #[inline(always)]
+    fn fold<const WIDTH: usize>(&mut self, sums: &[[F; WIDTH]; 2], lane: usize) {
+        let rest = fold(&sums[0], Some(&sums[1]), WIDTH);
         (self.rest[0][lane], self.rest[1][lane]) = (rest.high, rest.low);
-        Ok(())
     }
 
     #[inline(always)]
@@ -178,7 +257,7 @@ impl<F: Float> Batch<F> {
         let logits = job.pred.get(elements.clone()).unwrap_or_default();
         let grad = job.grad.get_mut(elements).unwrap_or_default();
         if self.masked[lane] == F::ZERO {
-            let room = Row { logits, grad };
+            let room = Row::new(logits, grad);
             self.write(of, zero, room, job.target.label(row), keep, add, lane);
         } else if !add {
             grad.fill(F::ZERO);
