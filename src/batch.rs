@@ -364,6 +364,21 @@ impl<'a, L: Copy, F: Float, T: Targets<L, F>> Batch<'a, L, F, T> {
 
     #[inline]
     fn run(self, factor: F, lift: F, total: Option<&mut Exact<F>>) -> Result<HighLow<F>, Error<F>> {
+        let mut failed = Ok(());
+        let pair = self.run_aside(factor, lift, total, &mut failed);
+        failed.map(|()| pair)
+    }
+
+    /// The pair comes back in registers as long as it comes alone. In memory beside an error, it would be written as two
+    /// numbers and read as one, which short batches would wait for.
+    #[inline]
+    fn run_aside(
+        self,
+        factor: F,
+        lift: F,
+        total: Option<&mut Exact<F>>,
+        failed: &mut Result<(), Error<F>>,
+    ) -> HighLow<F> {
         let level = self.chosen_level();
         let (pred, grad): (&[F], &mut [F]) = match (self.pred, self.grad) {
             (Pred::Apart(pred), grad) => (pred, grad.unwrap_or_default()),
@@ -380,6 +395,9 @@ impl<'a, L: Copy, F: Float, T: Targets<L, F>> Batch<'a, L, F, T> {
             factor,
             lift,
         };
-        T::run(job, self.loss, level, total)
+        T::run(job, self.loss, level, total).unwrap_or_else(|error| {
+            *failed = Err(error);
+            HighLow { high: F::NAN, low: F::NAN }
+        })
     }
 }

@@ -177,6 +177,17 @@ impl Level {
         if fused { Rounding::Fused } else { Rounding::Unfused }
     }
 
+    /// The level of the same bits that has done a few elements soonest: wide registers take time to wake, and to fold.
+    #[inline]
+    pub(crate) fn for_little(self) -> Level {
+        match self.0 {
+            // What runs AVX-512 runs AVX2 with FMA: both are looked for.
+            #[cfg(x86_dispatch)]
+            Kind::Avx512 => Level(Kind::Avx2),
+            kind => Level(kind),
+        }
+    }
+
     /// Runs a kernel with this level's registers.
     #[inline]
     pub(crate) fn run<F: Float, K: Kernel<F>>(self, kernel: K) -> K::Output {

@@ -11,16 +11,16 @@ use crate::float::Float;
 use crate::job::{Job, Targets};
 use crate::lanes::{Lanes, Mask};
 use crate::loss::{Loss, Visitor};
-use crate::sum::{HighLow, LaneSum, fold, rows_of, sum_in_turns};
+use crate::sum::{HighLow, LaneSum, fold, store_rows, sum_in_turns};
 use crate::total::{Exact, Total};
 
 mod short;
 
-use short::RunShort;
+use short::{Row, RunShort};
 
 impl<F: Float> Job<'_, F> {
     /// The sum of the losses, as a pair. It is added to `total`, where there is one.
-    #[inline]
+    #[cfg_attr(not(small), inline(always))]
     pub fn run<L: Loss<F>>(
         self,
         loss: L,
@@ -175,6 +175,7 @@ impl<F: Float, L: Loss<F>> Targets<L, F> for &[F] {
         Ok(total)
     }
 
+    #[cfg_attr(not(small), inline(always))]
     fn run(
         job: Job<'_, F, Self>,
         loss: L,
@@ -280,7 +281,8 @@ impl<F: Float, L: Loss<F>, const GRAD: bool> Block<'_, '_, F, L, GRAD> {
         let mut job = Job { grad: &mut *job.grad, each: &mut *job.each, ..*job };
         let count = job.target.len();
         let plain = job.plain();
-        let (mut sum_row, mut error_row) = ([F::ZERO; WIDTH], [F::ZERO; WIDTH]);
+        let (mut sum_row, mut error_row) = (Row([F::ZERO; WIDTH]), Row([F::ZERO; WIDTH]));
+        let (Row(sum_row), Row(error_row)) = (&mut sum_row, &mut error_row);
         let mut at = 0;
 
         // Whole rows: all that counts for speed, with sums in registers. One lane a register is for targets where size
@@ -299,7 +301,7 @@ impl<F: Float, L: Loss<F>, const GRAD: bool> Block<'_, '_, F, L, GRAD> {
                     }
                 }
             }
-            [sum_row, error_row] = rows_of::<V, WIDTH, PARTS>(sums);
+            store_rows(sums, sum_row, error_row);
         }
 
         // What is left, one register at a time, with sums in memory: small code, and little work for small calls.
@@ -316,7 +318,7 @@ impl<F: Float, L: Loss<F>, const GRAD: bool> Block<'_, '_, F, L, GRAD> {
             }
             at += V::Single::LANES;
         }
-        Ok(fold(&sum_row, Some(&error_row), count))
+        Ok(fold(sum_row, Some(error_row), count))
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::error::Error;
 use crate::float::Float;
 use crate::lanes::{Lanes, Mask};
+use crate::math::normal;
 use crate::parameter::{Given, Parameter, Setting, Values};
 use crate::policy::{self, Policy};
 
@@ -124,6 +125,8 @@ impl<F: Float> Domain<F> {
         match self {
             Domain::All => None,
             _ if self == Domain::UNIT => Some(unit_product(x).ge(x.splat(F::ZERO))),
+            // The logarithm asks the same of a target, so that this costs nothing.
+            _ if self == Domain::NOT_NEGATIVE && normal(x).all() => Some(normal(x)),
             Domain::Interval { low, high } => Some(x.ge(x.splat(low)) & x.le(x.splat(high))),
         }
     }

@@ -12,6 +12,7 @@ mod tests;
 
 pub(crate) use exp::{Scaling, scaled};
 pub use exp::{exp, exp_m1, exp_nonpositive};
+pub(crate) use ln::normal;
 pub use ln::{ln, ln_1p, ln_1p_unit};
 pub use logistic::{div_one_plus, log_sigmoid, logistic, softplus};
 

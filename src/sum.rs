@@ -70,13 +70,23 @@ pub fn rows_of<V: Lanes, const WIDTH: usize, const PARTS: usize>(
     sums: [LaneSum<V>; PARTS],
 ) -> [[V::Elem; WIDTH]; 2] {
     let [mut sum_row, mut error_row] = [[V::Elem::ZERO; WIDTH]; 2];
+    store_rows(sums, &mut sum_row, &mut error_row);
+    [sum_row, error_row]
+}
+
+/// The same, written where they are wanted.
+#[inline(always)]
+pub fn store_rows<V: Lanes, const WIDTH: usize, const PARTS: usize>(
+    sums: [LaneSum<V>; PARTS],
+    sum_row: &mut [V::Elem; WIDTH],
+    error_row: &mut [V::Elem; WIDTH],
+) {
     for (part, sum) in sums.into_iter().enumerate() {
         let lanes = part * V::LANES..(part + 1) * V::LANES;
         if let (Some(sums), Some(errors)) = (sum_row.get_mut(lanes.clone()), error_row.get_mut(lanes)) {
             sum.store(sums, errors);
         }
     }
-    [sum_row, error_row]
 }
 
 /// `a - b` and what its rounding leaves out, exactly; NaN where that is no number.

@@ -28,11 +28,13 @@ impl<F: Float> Loss<F> for KlDivergence {
     fn at<V: Lanes<Elem = F>>(self, pred: V, target: V) -> (V, V) {
         let (zero, number) = (pred.splat(F::ZERO), pred.eq(pred));
         let (y, log_y) = if self.log_target { (exp(target), target) } else { (target, ln(target)) };
-        let (log_p, slope) = if self.pred_probabilities { (ln(pred), y / pred.abs()) } else { (pred, y) };
         // Nothing is 0, also where it is multiplied by an infinite logarithm or divided by 0.
-        let nothing = y.eq(zero) & number;
-        let slope = nothing.select(zero, number.select(slope, pred));
-        (nothing.select(zero, y * (log_y - log_p)), zero - slope)
+        let something = !(y.eq(zero) & number);
+        let (log_p, slope) = match self.pred_probabilities {
+            true => (ln(pred), something.keep(y / pred.abs())),
+            false => (pred, y),
+        };
+        (something.keep(y * (log_y - log_p)), number.select(zero - slope, pred))
     }
 
     fn definition(self, pred: f64, target: f64) -> f64 {

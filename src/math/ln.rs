@@ -79,10 +79,7 @@ pub fn ln<V: Lanes>(x: V) -> V {
     let of = V::Elem::LN;
     let shift = V::Elem::SIGNIFICAND - 1;
     let (mut number, mut offset) = (x, x.splat(of.offset));
-    // One exponent up, one comparison finds the normal numbers, but for the largest exponent: those that are no
-    // numbers wrap around, to zeros and subnormals of either sign.
-    let usual = x.bits_add(x.splat_bits(1 << shift)).ge(x.splat_bits(2 << shift));
-    let rare = (!usual).any();
+    let rare = (!normal(x)).any();
     if rare {
         let subnormal = x.lt(x.splat_bits(1 << shift));
         number = subnormal.select(x * x.splat(of.rescue), x);
@@ -92,6 +89,16 @@ pub fn ln<V: Lanes>(x: V) -> V {
     let m = above.bits_and(x.splat_bits((1 << shift) - 1)).bits_add(x.splat_bits(of.bottom));
     let sum = V::Elem::ln_of_parts(m - x.splat(V::Elem::ONE), minus_k);
     if rare { outside(x, x, sum) } else { sum }
+}
+
+/// Normal numbers above 0, but for those of the largest exponent.
+///
+/// One exponent up, one comparison finds them: those that are no numbers wrap around, to zeros and subnormals of either
+/// sign.
+#[inline(always)]
+pub(crate) fn normal<V: Lanes>(x: V) -> V::Mask {
+    let shift = V::Elem::SIGNIFICAND - 1;
+    x.bits_add(x.splat_bits(1 << shift)).ge(x.splat_bits(2 << shift))
 }
 
 /// ln(1 + x), without the loss where x is small.
