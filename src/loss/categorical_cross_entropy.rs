@@ -26,9 +26,10 @@ impl<F: Float> Loss<F> for CategoricalCrossEntropy {
     #[inline(always)]
     fn at<V: Lanes<Elem = F>>(self, pred: V, target: V) -> (V, V) {
         let zero = pred.splat(F::ZERO);
-        let (value, slope) = Policy::Exact.part(target, pred, ln(pred));
-        let number = pred.eq(pred);
-        (number.select(zero - value, pred), number.select(zero - slope, pred))
+        // 0 ln 0 is 0; but NaN stays NaN. (p may be -0.)
+        let something = !(target.eq(zero) & pred.eq(pred));
+        let (value, slope) = (target * ln(pred), target / pred.abs());
+        (something.keep(zero - value), something.keep(zero - slope))
     }
 
     fn definition(self, pred: f64, target: f64) -> f64 {

@@ -49,6 +49,13 @@ impl<F: Float> Logits<F> {
         self.soft_cap.is_some() || self.temperature != F::ONE || max.magnitude() > F::SOFTMAX.far
     }
 
+    /// The same of rows whose greatest logits are these.
+    #[inline(always)]
+    pub fn shaped_any<V: Lanes<Elem = F>>(&self, max: V) -> bool {
+        // Compiled for size, there is one way for all.
+        cfg!(small) || self.shaped(F::ZERO) || max.abs().gt(max.splat(F::SOFTMAX.far)).any()
+    }
+
     pub fn capped(&self) -> bool {
         self.soft_cap.is_some()
     }

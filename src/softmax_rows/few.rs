@@ -10,7 +10,7 @@ use crate::float::Float;
 use crate::job::Job;
 use crate::lanes::{Lanes, Mask};
 use crate::row_loss::RowTargets;
-use crate::softmax::ROWS;
+use crate::softmax::{Power, ROWS};
 use crate::sum::LaneSum;
 
 /// Rows of at most so many classes go this way.
@@ -142,29 +142,52 @@ impl<F: Float, V: Lanes<Elem = F>> Tile<'_, F, V> {
     fn add_up(&self, zero: V, logits: &[F], stride: usize, values: &mut [F]) -> (Known<V>, V) {
         let classes = self.classes;
         let values = values.get_mut(..classes.max(GROUP) * V::LANES).unwrap_or_default();
+        let (mut max, mut at) = (zero.splat(-F::INFINITY), zero);
         for start in starts(classes) {
             let columns = zero.load_columns(logits.get(start..).unwrap_or_default(), stride);
             let values = values.get_mut(start * V::LANES..).unwrap_or_default();
-            for (column, into) in columns.into_iter().zip(values.chunks_exact_mut(V::LANES)) {
-                column.store(into);
+            for ((column, z), into) in columns.into_iter().enumerate().zip(values.chunks_exact_mut(V::LANES))
+            {
+                z.store(into);
+                if start + column < classes {
+                    at = z.gt(max).select(zero.splat(F::from((start + column) as i16)), at);
+                    max = z.max(max);
+                }
             }
         }
         let values = values.get_mut(..classes * V::LANES).unwrap_or_default();
-        let mut max = zero.splat(-F::INFINITY);
-        for z in values.chunks_exact(V::LANES) {
-            max = zero.load(z).max(max);
-        }
-        let mut at = zero;
-        for (class, z) in values.chunks_exact(V::LANES).enumerate().rev() {
-            at = zero.load(z).eq(max).select(zero.splat(F::from(class as i16)), at);
-        }
         let finite = max.abs().le(zero.splat(F::MAX));
-        let power = self.of.logits.against(finite.select(max, zero));
+        let finite_max = finite.select(max, zero);
+        let power = self.of.logits.against(finite_max);
+        let (rest, own) = match self.of.logits.shaped_any(finite_max) {
+            false => self.exponentials::<false>(zero, values, power, at),
+            true => self.exponentials::<true>(zero, values, power, at),
+        };
+        let known = Known {
+            weights: self.weights,
+            max,
+            own: own[0],
+            own_exponential: Some(own[1]),
+            rest: rest.pair(),
+            hit: self.class.eq(at),
+        };
+        (known, at)
+    }
+
+    /// Makes exponentials of logits. Their sum, but for those of the classes `at`; the label's logit and exponential.
+    #[inline(always)]
+    fn exponentials<const SHAPED: bool>(
+        &self,
+        zero: V,
+        values: &mut [F],
+        power: Power<V>,
+        at: V,
+    ) -> (LaneSum<V>, [V; 2]) {
         let mut rest = LaneSum::new(zero);
         let (mut own, mut own_exponential, mut place) = (zero, zero, zero);
         for value in values.chunks_exact_mut(V::LANES) {
             let z = zero.load(value);
-            let e = power.of_capped(z);
+            let e = power.exp::<SHAPED>(z);
             e.store(value);
             let labelled = self.class.eq(place);
             own = labelled.select(z, own);
@@ -173,15 +196,7 @@ impl<F: Float, V: Lanes<Elem = F>> Tile<'_, F, V> {
             rest.add((!at.eq(place)).keep(e), true);
             place = place + zero.splat(F::ONE);
         }
-        let known = Known {
-            weights: self.weights,
-            max,
-            own,
-            own_exponential: Some(own_exponential),
-            rest: rest.pair(),
-            hit: self.class.eq(at),
-        };
-        (known, at)
+        (rest, [own, own_exponential])
     }
 
     #[inline(always)]
