@@ -392,6 +392,7 @@ impl<'a, L: Copy, F: Float, T: Targets<L, F>> Batch<'a, L, F, T> {
             grad,
             each: self.each.unwrap_or_default(),
             add: self.add,
+            far: false,
             factor,
             lift,
         };

@@ -188,6 +188,29 @@ impl Level {
         }
     }
 
+    /// Whether its registers can be written past the cache.
+    #[inline]
+    pub(crate) fn streams(self) -> bool {
+        match self.0 {
+            #[cfg(x86_dispatch)]
+            Kind::Avx2 | Kind::Avx512 => true,
+            _ => false,
+        }
+    }
+
+    /// Waits until other threads would see what registers of this level have streamed.
+    #[inline]
+    pub(crate) fn settle(self) {
+        #[cfg(x86_dispatch)]
+        // SAFETY: the instruction is one of SSE, which this target has.
+        unsafe {
+            #[cfg(target_arch = "x86")]
+            core::arch::x86::_mm_sfence();
+            #[cfg(target_arch = "x86_64")]
+            core::arch::x86_64::_mm_sfence();
+        }
+    }
+
     /// Runs a kernel with this level's registers.
     #[inline]
     pub(crate) fn run<F: Float, K: Kernel<F>>(self, kernel: K) -> K::Output {

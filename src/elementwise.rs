@@ -14,8 +14,10 @@ use crate::loss::{Loss, Visitor};
 use crate::sum::{HighLow, LaneSum, fold, store_rows, sum_in_turns};
 use crate::total::{Exact, Total};
 
+mod far;
 mod short;
 
+use far::Stage;
 use short::{Row, RunShort};
 
 impl<F: Float> Job<'_, F> {
@@ -56,8 +58,23 @@ impl<F: Float> Job<'_, F> {
             let pair = loss.visit(Run { job: &mut self, level, bad: &mut bad });
             return bad.map_or(Ok(pair), |at| Err(self.bad(loss, at)));
         }
+        self.far =
+            level.streams() && self.plain() && !self.pred.is_empty() && size_of_val(self.grad) >= far::BYTES;
         let mut own = Exact::ZERO;
-        let sum = total.unwrap_or(&mut own);
+        let result = self.add_blocks(loss, level, total.unwrap_or(&mut own));
+        if self.far {
+            level.settle();
+        }
+        result
+    }
+
+    fn add_blocks<L: Loss<F>>(
+        &mut self,
+        loss: L,
+        level: Level,
+        sum: &mut Exact<F>,
+    ) -> Result<HighLow<F>, Error<F>> {
+        let count = self.target.len();
         for base in (0..count).step_by(Total::<F>::BLOCK) {
             let mut bad = None;
             let mut block = self.block(base..count.min(base + Total::<F>::BLOCK));
@@ -237,9 +254,12 @@ impl<F: Float> Visitor<F> for Run<'_, '_, F> {
     fn visit<L: Loss<F>>(self, loss: L) -> Self::Output {
         let Run { job, level, bad } = self;
         if cfg!(not(small)) && job.grad.is_empty() {
-            level.run(Block::<F, L, false> { job, loss, bad })
+            level.run(Block::<F, L, false, false> { job, loss, bad })
+        } else if cfg!(x86_dispatch) && job.far {
+            // A kernel of its own: a branch a row, or a second loop beside the first, costs short batches some per cent.
+            level.run(Block::<F, L, true, true> { job, loss, bad })
         } else {
-            level.run(Block::<F, L, true> { job, loss, bad })
+            level.run(Block::<F, L, true, false> { job, loss, bad })
         }
     }
 }
@@ -253,23 +273,24 @@ fn aside<F: Float>(sum: Result<HighLow<F>, usize>, bad: &mut Option<usize>) -> H
 
 /// One block with one loss. There is a copy for each loss, precision, level, and value or value and gradient; the
 /// rarer options are branches, a register each.
-struct Block<'j, 'a, F, L, const GRAD: bool> {
+struct Block<'j, 'a, F, L, const GRAD: bool, const FAR: bool> {
     job: &'j mut Job<'a, F>,
     loss: L,
     bad: &'j mut Option<usize>,
 }
 
-impl<F: Float, L: Loss<F>, const GRAD: bool> Kernel<F> for Block<'_, '_, F, L, GRAD> {
+impl<F: Float, L: Loss<F>, const GRAD: bool, const FAR: bool> Kernel<F> for Block<'_, '_, F, L, GRAD, FAR> {
     type Output = HighLow<F>;
 
     #[inline(always)]
     fn run<V: Lanes<Elem = F>, const WIDTH: usize, const PARTS: usize>(mut self, zero: V) -> HighLow<F> {
-        let sum = self.sum::<V, WIDTH, PARTS>(zero);
+        // Of registers that cannot stream, none is sent here.
+        let sum = if FAR && !V::STREAMS { Err(0) } else { self.sum::<V, WIDTH, PARTS>(zero) };
         aside(sum, self.bad)
     }
 }
 
-impl<F: Float, L: Loss<F>, const GRAD: bool> Block<'_, '_, F, L, GRAD> {
+impl<F: Float, L: Loss<F>, const GRAD: bool, const FAR: bool> Block<'_, '_, F, L, GRAD, FAR> {
     /// The sum, or the index that the register of a bad value begins at.
     #[inline(always)]
     fn sum<V, const WIDTH: usize, const PARTS: usize>(&mut self, zero: V) -> Result<HighLow<F>, usize>
@@ -290,7 +311,7 @@ impl<F: Float, L: Loss<F>, const GRAD: bool> Block<'_, '_, F, L, GRAD> {
         if cfg!(not(small)) && V::LANES > 1 && count >= WIDTH {
             let mut sums = [LaneSum::new(zero); PARTS];
             if plain {
-                job.plain_rows::<L, V, WIDTH, PARTS, GRAD>(loss, zero, &mut sums)?;
+                job.plain_rows::<L, V, WIDTH, PARTS, GRAD, FAR>(loss, zero, &mut sums)?;
                 at = count - count % WIDTH;
             } else {
                 while at + WIDTH <= count {
@@ -325,7 +346,7 @@ impl<F: Float, L: Loss<F>, const GRAD: bool> Block<'_, '_, F, L, GRAD> {
 impl<F: Float> Job<'_, F> {
     /// Whole rows without the rarer options. On a bad value, the index that its register begins at.
     #[inline(always)]
-    fn plain_rows<L, V, const WIDTH: usize, const PARTS: usize, const GRAD: bool>(
+    fn plain_rows<L, V, const WIDTH: usize, const PARTS: usize, const GRAD: bool, const FAR: bool>(
         &mut self,
         loss: L,
         zero: V,
@@ -344,6 +365,7 @@ impl<F: Float> Job<'_, F> {
         let (grads, _) = self.grad.as_chunks_mut::<WIDTH>();
         let preds = preds.get(..targets.len()).unwrap_or(targets);
         let grads = grads.get_mut(..if GRAD { targets.len() } else { 0 }).unwrap_or_default();
+        let mut stage = FAR.then(|| Stage::<F, WIDTH>::new(grads));
         for (row, target) in targets.iter().enumerate() {
             for (part, sum) in sums.iter_mut().enumerate() {
                 let lanes = part * V::LANES..(part + 1) * V::LANES;
@@ -353,11 +375,18 @@ impl<F: Float> Job<'_, F> {
                 if right(loss, pred, target).is_some_and(|right| !right.all()) {
                     return Err(row * WIDTH + lanes.start);
                 }
-                if GRAD {
+                if let Some(stage) = &mut stage {
+                    stage.put(zero, row, slope * factor, grads);
+                    zero.prefetch(preds[row].as_ptr().wrapping_add(Stage::<F, WIDTH>::AHEAD));
+                    zero.prefetch(targets[row].as_ptr().wrapping_add(Stage::<F, WIDTH>::AHEAD));
+                } else if GRAD {
                     (slope * factor).store(&mut grads[row][lanes]);
                 }
                 sum.add(value, L::COMPENSATED);
             }
+        }
+        if let Some(stage) = &stage {
+            stage.finish(grads);
         }
         Ok(())
     }

@@ -19,6 +19,8 @@ pub struct Job<'a, F, T = &'a [F]> {
     pub each: &'a mut [F],
     /// Whether the gradient is added to what `grad` holds.
     pub add: bool,
+    /// Whether the gradient is so long that it should be written past the cache.
+    pub far: bool,
     /// What the gradient is multiplied by.
     pub factor: F,
     /// What the weights are multiplied by before that: a power of two, for sums of weights whose reciprocal overflows.
@@ -29,7 +31,7 @@ impl<'a, F: Float, T> Job<'a, F, T> {
     /// Nothing but predictions and targets.
     pub fn of(pred: &'a [F], target: T) -> Self {
         let (weights, grad, each) = Default::default();
-        Job { pred, target, weights, grad, each, add: false, factor: F::ONE, lift: F::ONE }
+        Job { pred, target, weights, grad, each, add: false, far: false, factor: F::ONE, lift: F::ONE }
     }
 }
 

@@ -99,6 +99,15 @@ pub trait Lanes:
     /// Writes four columns, row by row, in the order of the lanes.
     fn store_columns(columns: [Self; 4], into: &mut [Self::Elem], stride: usize);
 
+    /// Whether [`stream`](Lanes::stream) differs from a store.
+    const STREAMS: bool = false;
+    /// Writes the first `LANES` elements past the cache, where a register of them is aligned. Panics where there are
+    /// fewer. Other threads may see them late, until [`Level::settle`](crate::Level) has run.
+    #[inline(always)]
+    fn stream(self, into: &mut [Self::Elem]) {
+        self.store(into);
+    }
+
     /// A hint to the CPU that what is there will be needed soon, in its second cache. Any address will do.
     #[inline(always)]
     fn prefetch(self, _: *const Self::Elem) {}

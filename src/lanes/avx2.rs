@@ -13,13 +13,13 @@ use core::ops::{Add, BitAnd, BitOr, Div, Mul, Neg, Not, Sub};
 use super::{Lanes, Mask, sealed::Register, x86::x86_register};
 
 x86_register!(Avx2F32, MaskF32, f32, __m256, 8;
-    splat _mm256_set1_ps, load _mm256_loadu_ps, store _mm256_storeu_ps, columns load_f32 store_f32, greatest greatest_f32;
+    splat _mm256_set1_ps, load _mm256_loadu_ps, store _mm256_storeu_ps, stream _mm256_stream_ps, columns load_f32 store_f32, greatest greatest_f32;
     _mm256_add_ps, _mm256_sub_ps, _mm256_mul_ps, _mm256_div_ps, _mm256_fmadd_ps, _mm256_fnmadd_ps, _mm256_max_ps, _mm256_min_ps;
     _mm256_cmp_ps, _mm256_and_ps, _mm256_andnot_ps, _mm256_or_ps, _mm256_xor_ps;
     abreast abreast_ps, to_int _mm256_castps_si256, of_int _mm256_castsi256_ps, _mm256_add_epi32, _mm256_sub_epi32, _mm256_sll_epi32, _mm256_srl_epi32);
 
 x86_register!(Avx2F64, MaskF64, f64, __m256d, 4;
-    splat _mm256_set1_pd, load _mm256_loadu_pd, store _mm256_storeu_pd, columns load_f64 store_f64, greatest greatest_f64;
+    splat _mm256_set1_pd, load _mm256_loadu_pd, store _mm256_storeu_pd, stream _mm256_stream_pd, columns load_f64 store_f64, greatest greatest_f64;
     _mm256_add_pd, _mm256_sub_pd, _mm256_mul_pd, _mm256_div_pd, _mm256_fmadd_pd, _mm256_fnmadd_pd, _mm256_max_pd, _mm256_min_pd;
     _mm256_cmp_pd, _mm256_and_pd, _mm256_andnot_pd, _mm256_or_pd, _mm256_xor_pd;
     abreast abreast_pd, to_int _mm256_castpd_si256, of_int _mm256_castsi256_pd, _mm256_add_epi64, _mm256_sub_epi64, _mm256_sll_epi64, _mm256_srl_epi64);

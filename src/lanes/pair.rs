@@ -96,6 +96,13 @@ impl<V: Lanes> Lanes for Pair<V> {
         V::store_columns([a.0, b.0, c.0, d.0], into, stride);
         V::store_columns([a.1, b.1, c.1, d.1], &mut into[V::LANES * stride..], stride);
     }
+    const STREAMS: bool = V::STREAMS;
+    #[inline(always)]
+    fn stream(self, into: &mut [V::Elem]) {
+        let (first, second) = into.split_at_mut(V::LANES);
+        self.0.stream(first);
+        self.1.stream(second);
+    }
     #[inline(always)]
     fn prefetch(self, from: *const V::Elem) {
         self.0.prefetch(from);

@@ -297,13 +297,13 @@ impl<F: Float> Targets<AnyRowLoss<F>, F> for AnyTargets<'_, F> {
         level: Level,
         total: Option<&mut Exact<F>>,
     ) -> Result<HighLow<F>, Error<F>> {
-        let Job { pred, target, weights, grad, each, add, factor, lift } = job;
+        let Job { pred, target, weights, grad, each, add, far, factor, lift } = job;
         match target {
             AnyTargets::Elements(loss, target) => {
-                Job { pred, target, weights, grad, each, add, factor, lift }.run(loss, level, total)
+                Job { pred, target, weights, grad, each, add, far, factor, lift }.run(loss, level, total)
             }
             AnyTargets::Rows(target) => {
-                loss.run(Job { pred, target, weights, grad, each, add, factor, lift }, level, total)
+                loss.run(Job { pred, target, weights, grad, each, add, far, factor, lift }, level, total)
             }
         }
     }

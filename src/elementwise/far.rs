@@ -1,0 +1,64 @@
+//! Gradients that are longer than the cache go past it: a store through the cache would read each line first.
+//!
+//! Such stores write whole lines, and elements keep their lanes whatever the address of the gradient. So slopes are put
+//! into a ring of rows in the first cache, and a few rows later, when the CPU has really written them there, lines are
+//! read from it. Prediction and target are fetched ahead: the CPU's own prefetchers stop at the end of a page.
+
+use crate::float::Float;
+use crate::lanes::Lanes;
+
+/// Gradients of so many bytes and more are written past the cache.
+pub const BYTES: usize = 16 << 20;
+
+/// A line of the cache.
+const LINE: usize = 64;
+/// Rows of the ring.
+const SLOTS: usize = 16;
+/// So many rows after a row, its lines are read.
+const LAG: usize = 8;
+
+/// Slopes on their way.
+pub struct Stage<F, const WIDTH: usize> {
+    /// The first row stands once more behind the last one, for lines that have parts of both.
+    ring: [[F; WIDTH]; SLOTS + 1],
+    /// So many elements lie before the first whole line.
+    head: usize,
+}
+
+impl<F: Float, const WIDTH: usize> Stage<F, WIDTH> {
+    /// So many elements are fetched ahead.
+    pub const AHEAD: usize = 4096 / size_of::<F>();
+
+    #[inline(always)]
+    pub fn new(grads: &[[F; WIDTH]]) -> Self {
+        let head = grads.as_ptr().cast::<F>().align_offset(LINE).min(WIDTH);
+        Stage { ring: [[F::ZERO; WIDTH]; SLOTS + 1], head }
+    }
+
+    /// Takes a row, which is one register, and writes the lines of an earlier one.
+    #[inline(always)]
+    pub fn put<V: Lanes<Elem = F>>(&mut self, zero: V, row: usize, slope: V, grads: &mut [[F; WIDTH]]) {
+        slope.store(&mut self.ring[row % SLOTS]);
+        if row % SLOTS == 0 {
+            slope.store(&mut self.ring[SLOTS]);
+            if row == 0 {
+                grads[0][..self.head].copy_from_slice(&self.ring[0][..self.head]);
+            }
+        }
+        if let Some(row) = row.checked_sub(LAG) {
+            let at = row * WIDTH + self.head;
+            let lines = zero.load(&self.ring.as_flattened()[at % (SLOTS * WIDTH)..]);
+            lines.stream(&mut grads.as_flattened_mut()[at..]);
+        }
+    }
+
+    /// Writes what is left, through the cache.
+    #[inline(always)]
+    pub fn finish(&self, grads: &mut [[F; WIDTH]]) {
+        let (rows, grads) = (grads.len(), grads.as_flattened_mut());
+        let from = (rows.saturating_sub(LAG) * WIDTH + self.head).min(grads.len());
+        for (at, grad) in (from..).zip(&mut grads[from..]) {
+            *grad = self.ring.as_flattened()[at % (SLOTS * WIDTH)];
+        }
+    }
+}
