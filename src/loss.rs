@@ -126,7 +126,7 @@ impl<F: Float> Domain<F> {
             Domain::All => None,
             _ if self == Domain::UNIT => Some(unit_product(x).ge(x.splat(F::ZERO))),
             // The logarithm asks the same of a target, so that this costs nothing.
-            _ if self == Domain::NOT_NEGATIVE && normal(x).all() => Some(normal(x)),
+            _ if cfg!(not(small)) && self == Domain::NOT_NEGATIVE && normal(x).all() => Some(normal(x)),
             Domain::Interval { low, high } => Some(x.ge(x.splat(low)) & x.le(x.splat(high))),
         }
     }

@@ -152,17 +152,19 @@ pub fn maximum<V: Lanes>(zero: V, row: &[V::Elem]) -> (V::Elem, usize) {
 }
 
 /// The greatest number of a row. NaN is passed over, and of nothing it is -inf.
-#[inline(always)]
+#[cfg_attr(not(small), inline(always))]
+#[cfg_attr(small, inline(never))]
 pub fn greatest<V: Lanes>(zero: V, row: &[V::Elem]) -> V::Elem {
     let lowest = zero.splat(-V::Elem::INFINITY);
     // Two at a time: one would wait for the one before.
     let (mut max, mut other) = (lowest, lowest);
-    let mut pairs = row.chunks_exact(2 * V::LANES);
-    for pair in &mut pairs {
+    let whole = if cfg!(small) { 0 } else { row.len() - row.len() % (2 * V::LANES) };
+    let (pairs, rest) = row.split_at(whole);
+    for pair in pairs.chunks_exact(2 * V::LANES) {
         max = zero.load(pair).max(max);
         other = zero.load(&pair[V::LANES..]).max(other);
     }
-    for last in pairs.remainder().chunks(V::LANES) {
+    for last in rest.chunks(V::LANES) {
         max = zero.first(last.len()).select(zero.load_first(last), lowest).max(max);
     }
     max = max.max(other);
@@ -170,7 +172,8 @@ pub fn greatest<V: Lanes>(zero: V, row: &[V::Elem]) -> V::Elem {
 }
 
 /// The place of the first element that equals `of`; 0 where there is none.
-#[inline(always)]
+#[cfg_attr(not(small), inline(always))]
+#[cfg_attr(small, inline(never))]
 pub fn place<V: Lanes>(zero: V, row: &[V::Elem], of: V::Elem) -> usize {
     let wanted = zero.splat(of);
     for at in (0..row.len()).step_by(V::LANES) {

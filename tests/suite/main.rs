@@ -6,6 +6,7 @@ mod environment;
 mod errors;
 mod gradients;
 mod levels;
+mod long;
 mod properties;
 mod pytorch;
 mod row_bits;

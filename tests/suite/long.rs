@@ -1,0 +1,79 @@
+//! Gradients that are longer than the cache: the bits of their parts, whatever their address.
+
+use fused_loss::{AnyLoss, Elementwise, Float, Level, Loss, Total};
+
+use crate::support::reference::Tested;
+use crate::support::same;
+
+/// More than is written past the cache from, whole blocks, whole rows, and a few.
+fn length<F>() -> usize {
+    (16 << 20) / size_of::<F>() + 3 * 32 + 5
+}
+
+fn numbers<F: Float>(n: usize, step: usize, from: f64, to: f64) -> Vec<F> {
+    let share = |i: usize| ((i * step) % 10_007) as f64 / 10_006.0;
+    (0..n).map(|i| F::from_f64(from + share(i) * (to - from))).collect()
+}
+
+fn as_its_parts<F: Tested>(name: &str) {
+    let loss = AnyLoss::<F>::named(name, |_| None).expect("a loss");
+    let n = length::<F>();
+    let unit = !loss.pred_domain().holds(F::from_f64(-1.0));
+    let (pred, target) = (
+        numbers::<F>(n, 7_919, if unit { 0.0 } else { -9.0 }, if unit { 1.0 } else { 9.0 }),
+        numbers::<F>(n, 6_173, 0.0, 1.0),
+    );
+    for level in Level::available().filter(|level| level.name().starts_with("avx")) {
+        // Parts of a block each are short.
+        let (mut right, mut total) = (vec![F::ZERO; n], Total::default());
+        let parts = pred.chunks(Total::<F>::BLOCK).zip(target.chunks(Total::<F>::BLOCK));
+        for ((pred, target), grad) in parts.zip(right.chunks_mut(Total::<F>::BLOCK)) {
+            total.merge(&loss.batch(pred, target).gradient(grad).level(level).total().unwrap());
+        }
+        let edge = F::from_f64(7.0);
+        let mut room = vec![edge; n + 64];
+        for offset in [0, 1, 5, 12, 31] {
+            room.fill(edge);
+            let grad = &mut room[offset..offset + n];
+            let sum = loss.batch(&pred, &target).gradient(grad).level(level).sum().unwrap();
+            assert!(same(sum, total.sum()), "{name}, {level}: {sum:?}");
+            let wrong = right.iter().zip(&room[offset..]).position(|(&right, &found)| !same(right, found));
+            assert_eq!(wrong, None, "{name}, {level}, offset {offset}: a slope differs");
+            let around = room[..offset].iter().chain(&room[offset + n..]);
+            assert!(
+                around.clone().all(|&x| same(x, edge)),
+                "{name}, {level}, offset {offset}: written around"
+            );
+        }
+    }
+}
+
+#[test]
+fn single_precision() {
+    for name in ["mse", "bce-with-logits", "bce"] {
+        as_its_parts::<f32>(name);
+    }
+}
+
+#[test]
+fn double_precision() {
+    for name in ["huber", "kl-divergence"] {
+        as_its_parts::<f64>(name);
+    }
+}
+
+/// A bad value far behind: named as anywhere, and the gradient's room is nothing but numbers.
+#[test]
+fn a_bad_value_is_named() {
+    let n = length::<f32>();
+    let (pred, mut target) = (numbers::<f32>(n, 7, -9.0, 9.0), numbers::<f32>(n, 11, 0.0, 1.0));
+    target[n - 40] = 2.0;
+    target[n - 3] = 3.0;
+    for level in Level::available() {
+        let mut grad = vec![5.0; n];
+        let error =
+            fused_loss::BceWithLogits::default().batch(&pred, &target).gradient(&mut grad).level(level).sum();
+        assert_eq!(error, Err(fused_loss::Error::Target { index: n - 40, value: 2.0 }), "{level}");
+        assert!(grad.iter().all(|slope| slope.is_finite()));
+    }
+}
