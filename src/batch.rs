@@ -364,6 +364,10 @@ impl<'a, L: Copy, F: Float, T: Targets<L, F>> Batch<'a, L, F, T> {
 
     #[inline]
     fn run(self, factor: F, lift: F, total: Option<&mut Exact<F>>) -> Result<HighLow<F>, Error<F>> {
+        if cfg!(small) {
+            let (job, loss, level) = self.job(factor, lift);
+            return T::run(job, loss, level, total);
+        }
         let mut failed = Ok(());
         let pair = self.run_aside(factor, lift, total, &mut failed);
         failed.map(|()| pair)
@@ -379,6 +383,15 @@ impl<'a, L: Copy, F: Float, T: Targets<L, F>> Batch<'a, L, F, T> {
         total: Option<&mut Exact<F>>,
         failed: &mut Result<(), Error<F>>,
     ) -> HighLow<F> {
+        let (job, loss, level) = self.job(factor, lift);
+        T::run(job, loss, level, total).unwrap_or_else(|error| {
+            *failed = Err(error);
+            HighLow { high: F::NAN, low: F::NAN }
+        })
+    }
+
+    #[inline]
+    fn job(self, factor: F, lift: F) -> (Job<'a, F, T>, L, Level) {
         let level = self.chosen_level();
         let (pred, grad): (&[F], &mut [F]) = match (self.pred, self.grad) {
             (Pred::Apart(pred), grad) => (pred, grad.unwrap_or_default()),
@@ -396,9 +409,6 @@ impl<'a, L: Copy, F: Float, T: Targets<L, F>> Batch<'a, L, F, T> {
             factor,
             lift,
         };
-        T::run(job, self.loss, level, total).unwrap_or_else(|error| {
-            *failed = Err(error);
-            HighLow { high: F::NAN, low: F::NAN }
-        })
+        (job, self.loss, level)
     }
 }

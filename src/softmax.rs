@@ -12,7 +12,7 @@ use core::ops::Range;
 use crate::float::Float;
 use crate::lanes::{Lanes, Mask, Scalar};
 use crate::math::Functions;
-use crate::sum::{HighLow, LaneSum, fold, rows_of, two_product_of, two_sum_of};
+use crate::sum::{HighLow, LaneSum, fold, store_rows, two_product_of, two_sum_of};
 use crate::total::{Exact, Total};
 
 mod power;
@@ -275,7 +275,9 @@ impl<'a, F: Float> Row<'a, F> {
         let mut from = 0;
         loop {
             let to = classes.min(from + Total::<F>::BLOCK);
-            *into = self.block::<V, WIDTH, PARTS, SHAPED>(zero, power, except, keep, from, to);
+            let sums = self.block::<V, WIDTH, PARTS, SHAPED>(zero, power, except, keep, from, to);
+            let [sum_row, error_row] = &mut *into;
+            store_rows(sums, sum_row, error_row);
             if classes <= Total::<F>::BLOCK {
                 return;
             }
@@ -300,7 +302,7 @@ impl<'a, F: Float> Row<'a, F> {
         keep: bool,
         from: usize,
         to: usize,
-    ) -> [[F; WIDTH]; 2]
+    ) -> [LaneSum<V>; PARTS]
     where
         V: Lanes<Elem = F>,
     {
@@ -326,7 +328,7 @@ impl<'a, F: Float> Row<'a, F> {
                 ),
             }
         }
-        rows_of::<V, WIDTH, PARTS>(sums)
+        sums
     }
 
     /// Adds up a tile that is not whole, or has the place that is left out.

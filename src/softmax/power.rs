@@ -139,14 +139,12 @@ pub struct Powers<F> {
 }
 
 impl<F: Float> Powers<F> {
-    /// Of as many rows as a register has lanes.
+    /// Those of as many rows as a register has lanes.
     #[inline(always)]
-    pub fn of<V: Lanes<Elem = F>>(power: &Power<V>) -> Self {
-        let mut powers = Powers::default();
-        power.shift.store(&mut powers.shift);
-        power.limit.store(&mut powers.limit);
-        power.magic.store(&mut powers.magic);
-        powers
+    pub fn store<V: Lanes<Elem = F>>(&mut self, power: &Power<V>) {
+        power.shift.store(&mut self.shift);
+        power.limit.store(&mut self.limit);
+        power.magic.store(&mut self.magic);
     }
 
     /// That of one row, in every lane.

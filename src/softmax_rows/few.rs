@@ -142,20 +142,20 @@ impl<F: Float, V: Lanes<Elem = F>> Tile<'_, F, V> {
     fn add_up(&self, zero: V, logits: &[F], stride: usize, values: &mut [F]) -> (Known<V>, V) {
         let classes = self.classes;
         let values = values.get_mut(..classes.max(GROUP) * V::LANES).unwrap_or_default();
-        let (mut max, mut at) = (zero.splat(-F::INFINITY), zero);
         for start in starts(classes) {
             let columns = zero.load_columns(logits.get(start..).unwrap_or_default(), stride);
             let values = values.get_mut(start * V::LANES..).unwrap_or_default();
-            for ((column, z), into) in columns.into_iter().enumerate().zip(values.chunks_exact_mut(V::LANES))
-            {
-                z.store(into);
-                if start + column < classes {
-                    at = z.gt(max).select(zero.splat(F::from((start + column) as i16)), at);
-                    max = z.max(max);
-                }
+            for (column, into) in columns.into_iter().zip(values.chunks_exact_mut(V::LANES)) {
+                column.store(into);
             }
         }
         let values = values.get_mut(..classes * V::LANES).unwrap_or_default();
+        let (mut max, mut at) = (zero.splat(-F::INFINITY), zero);
+        for (class, z) in values.chunks_exact(V::LANES).enumerate() {
+            let z = zero.load(z);
+            at = z.gt(max).select(zero.splat(F::from(class as i16)), at);
+            max = z.max(max);
+        }
         let finite = max.abs().le(zero.splat(F::MAX));
         let finite_max = finite.select(max, zero);
         let power = self.of.logits.against(finite_max);

@@ -39,28 +39,28 @@ impl<F: Float> Kernel<F> for Rows<'_, '_, '_, F> {
         let mut sums = [[[F::ZERO; WIDTH]; 2]; AT_ONCE];
         for (batch, losses) in losses.chunks_mut(at_once).enumerate() {
             let first = first + batch * at_once;
-            let mut rows = Batch::default();
+            let (count, mut rows) = (losses.len().min(ROWS), Batch::default());
             // Step by step, so that no row waits for another one's numbers.
-            for (lane, row) in (0..ROWS).zip(first..first + losses.len()) {
-                rows.look(job, &of, zero, row, lane)?;
+            for lane in 0..count {
+                rows.look(job, &of, zero, first + lane, lane)?;
             }
-            for (lane, row) in (0..ROWS).zip(first..first + losses.len()) {
-                rows.find_places(job, zero, row, lane);
+            for lane in 0..count {
+                rows.find_places(job, zero, first + lane, lane);
             }
-            let powers = rows.powers(&of, zero.single());
+            rows.find_powers(&of, zero.single());
             let next = at_once * job.target.stride;
             // Of a long row only the logits: two of each would fill a second cache.
             let ahead = Ahead { logits: next, grad: next.min(NEAR) };
-            for ((lane, sums), row) in sums.iter_mut().enumerate().zip(first..first + losses.len()) {
-                rows.add_up::<V, WIDTH, PARTS>(job, &of, zero, (row, lane), &powers, ahead, sums);
+            for (lane, sums) in sums.iter_mut().enumerate().take(count) {
+                rows.add_up::<V, WIDTH, PARTS>(job, &of, zero, (first + lane, lane), ahead, sums);
             }
-            for (lane, sums) in sums.iter().enumerate().take(losses.len()) {
+            for (lane, sums) in sums.iter().enumerate().take(count) {
                 rows.fold(sums, lane);
             }
             rows.find(job, &of, zero.single(), first, losses);
             if !job.grad.is_empty() {
-                for (lane, row) in (0..ROWS).zip(first..first + losses.len()) {
-                    rows.write_row(job, &of, zero, row, lane);
+                for lane in 0..count {
+                    rows.write_row(job, &of, zero, first + lane, lane);
                 }
             }
         }
@@ -77,6 +77,7 @@ pub(super) struct Batch<F> {
     pub hit: [F; ROWS],
     /// Where the greatest logit is.
     at: [usize; ROWS],
+    powers: Powers<F>,
     masked: [F; ROWS],
     slope: [F; ROWS],
     factor: [F; ROWS],
@@ -86,7 +87,8 @@ pub(super) struct Batch<F> {
 }
 
 /// The logits of a row.
-#[inline(always)]
+#[cfg_attr(not(small), inline(always))]
+#[cfg_attr(small, inline(never))]
 fn logits<'j, F: Float>(job: &'j Job<'_, F, RowTargets<'_, F>>, row: usize) -> &'j [F] {
     let RowTargets { classes, stride, .. } = job.target;
     let logits = if job.pred.is_empty() { &*job.grad } else { job.pred };
@@ -148,8 +150,9 @@ impl<F: Float> Batch<F> {
 
     /// What makes the rows' exponentials.
     #[inline(always)]
-    fn powers<V: Lanes<Elem = F>>(&self, of: &OverSoftmax<F, ()>, zero: V) -> Powers<F> {
-        Powers::of(&of.logits.against(of.logits.cap(finite_or_zero(zero.load(&self.max)))))
+    fn find_powers<V: Lanes<Elem = F>>(&mut self, of: &OverSoftmax<F, ()>, zero: V) {
+        let max = of.logits.cap(finite_or_zero(zero.load(&self.max)));
+        self.powers.store(&of.logits.against(max));
     }
 
     /// Adds up the exponentials of a row, but for the greatest.
@@ -161,7 +164,6 @@ impl<F: Float> Batch<F> {
         of: &OverSoftmax<F, ()>,
         zero: V,
         (row, lane): (usize, usize),
-        powers: &Powers<F>,
         ahead: Ahead,
         sums: &mut [[F; WIDTH]; 2],
     ) {
@@ -177,7 +179,7 @@ impl<F: Float> Batch<F> {
             job.grad.get_mut(elements).unwrap_or_default(),
         )
         .followed(ahead);
-        let power = powers.row(zero, of.logits, lane);
+        let power = self.powers.row(zero, of.logits, lane);
         let shaped = of.logits.shaped(self.max[lane]);
         room.lane_sums::<V, WIDTH, PARTS>(zero, power, shaped, self.at[lane], keep, sums);
     }
