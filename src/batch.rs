@@ -390,7 +390,7 @@ impl<'a, L: Copy, F: Float, T: Targets<L, F>> Batch<'a, L, F, T> {
         })
     }
 
-    #[inline]
+    #[cfg_attr(not(small), inline(always))]
     fn job(self, factor: F, lift: F) -> (Job<'a, F, T>, L, Level) {
         let level = self.chosen_level();
         let (pred, grad): (&[F], &mut [F]) = match (self.pred, self.grad) {
