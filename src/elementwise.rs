@@ -18,7 +18,7 @@ mod far;
 mod short;
 
 use far::Stage;
-use short::{Row, RunShort};
+use short::RunShort;
 
 impl<F: Float> Job<'_, F> {
     /// The sum of the losses, as a pair. It is added to `total`, where there is one.
@@ -302,8 +302,7 @@ impl<F: Float, L: Loss<F>, const GRAD: bool, const FAR: bool> Block<'_, '_, F, L
         let mut job = Job { grad: &mut *job.grad, each: &mut *job.each, ..*job };
         let count = job.target.len();
         let plain = job.plain();
-        let (mut sum_row, mut error_row) = (Row([F::ZERO; WIDTH]), Row([F::ZERO; WIDTH]));
-        let (Row(sum_row), Row(error_row)) = (&mut sum_row, &mut error_row);
+        let (mut sum_row, mut error_row) = ([F::ZERO; WIDTH], [F::ZERO; WIDTH]);
         let mut at = 0;
 
         // Whole rows: all that counts for speed, with sums in registers. One lane a register is for targets where size
@@ -322,7 +321,7 @@ impl<F: Float, L: Loss<F>, const GRAD: bool, const FAR: bool> Block<'_, '_, F, L
                     }
                 }
             }
-            store_rows(sums, sum_row, error_row);
+            store_rows(sums, &mut sum_row, &mut error_row);
         }
 
         // What is left, one register at a time, with sums in memory: small code, and little work for small calls.
@@ -339,7 +338,7 @@ impl<F: Float, L: Loss<F>, const GRAD: bool, const FAR: bool> Block<'_, '_, F, L
             }
             at += V::Single::LANES;
         }
-        Ok(fold(sum_row, Some(error_row), count))
+        Ok(fold(&sum_row, Some(&error_row), count))
     }
 }
 

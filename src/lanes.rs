@@ -99,6 +99,8 @@ pub trait Lanes:
     /// Writes four columns, row by row, in the order of the lanes.
     fn store_columns(columns: [Self; 4], into: &mut [Self::Elem], stride: usize);
 
+    /// Whether masks have registers of their own, so that lanes are masked in passing.
+    const MASKS: bool = false;
     /// Whether [`stream`](Lanes::stream) differs from a store.
     const STREAMS: bool = false;
     /// Writes the first `LANES` elements past the cache, where a register of them is aligned. Panics where there are

@@ -39,7 +39,7 @@ impl<F: Float, const WIDTH: usize> Stage<F, WIDTH> {
     #[inline(always)]
     pub fn put<V: Lanes<Elem = F>>(&mut self, zero: V, row: usize, slope: V, grads: &mut [[F; WIDTH]]) {
         slope.store(&mut self.ring[row % SLOTS]);
-        if row % SLOTS == 0 {
+        if row.is_multiple_of(SLOTS) {
             slope.store(&mut self.ring[SLOTS]);
             if row == 0 {
                 grads[0][..self.head].copy_from_slice(&self.ring[0][..self.head]);

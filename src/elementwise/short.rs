@@ -32,7 +32,7 @@ impl<F: Float> Visitor<F> for RunShort<'_, F> {
 
 /// A row in memory. Registers that cross a cache line cannot be handed on from store to load.
 #[repr(align(64))]
-pub struct Row<F, const WIDTH: usize>(pub [F; WIDTH]);
+struct Row<F, const WIDTH: usize>([F; WIDTH]);
 
 /// A batch of no more than a row, without the rarer options, in a kernel of its own: it waits for every instruction.
 /// Each lane has one term, so that nothing is rounded before the fold.

@@ -4,6 +4,9 @@ use core::ops::{Add, BitAnd, BitOr, Div, Mul, Neg, Not, Sub};
 
 use super::{Lanes, Mask, sealed::Register};
 
+/// Bytes of a line of the cache.
+const LINE: usize = 64;
+
 /// The lanes of the first, then those of the second. Also the mask of two masks.
 #[derive(Clone, Copy)]
 pub struct Pair<T>(T, T);
@@ -96,6 +99,7 @@ impl<V: Lanes> Lanes for Pair<V> {
         V::store_columns([a.0, b.0, c.0, d.0], into, stride);
         V::store_columns([a.1, b.1, c.1, d.1], &mut into[V::LANES * stride..], stride);
     }
+    const MASKS: bool = V::MASKS;
     const STREAMS: bool = V::STREAMS;
     #[inline(always)]
     fn stream(self, into: &mut [V::Elem]) {
@@ -106,7 +110,10 @@ impl<V: Lanes> Lanes for Pair<V> {
     #[inline(always)]
     fn prefetch(self, from: *const V::Elem) {
         self.0.prefetch(from);
-        self.1.prefetch(from.wrapping_add(V::LANES));
+        // One line is enough for both.
+        if size_of::<Self>() > LINE {
+            self.1.prefetch(from.wrapping_add(V::LANES));
+        }
     }
     #[inline(always)]
     fn abreast(self) -> Self {

@@ -133,6 +133,9 @@ impl<F: MulAdd> Mask<Fused<F>> for bool {
     fn keep(self, x: Fused<F>) -> Fused<F> {
         self.select(x, Fused(Scalar(F::ZERO)))
     }
+    fn bits(self) -> u32 {
+        u32::from(self)
+    }
     fn any(self) -> bool {
         self
     }
