@@ -100,17 +100,21 @@ pub trait Lanes:
     fn store_columns(columns: [Self; 4], into: &mut [Self::Elem], stride: usize);
 
     /// Whether masks have registers of their own, so that lanes are masked in passing.
+    #[doc(hidden)]
     const MASKS: bool = false;
     /// Whether [`stream`](Lanes::stream) differs from a store.
+    #[doc(hidden)]
     const STREAMS: bool = false;
     /// Writes the first `LANES` elements past the cache, where a register of them is aligned. Panics where there are
-    /// fewer. Other threads may see them late, until [`Level::settle`](crate::Level) has run.
+    /// fewer. Other threads may see them late, until the level has settled.
+    #[doc(hidden)]
     #[inline(always)]
     fn stream(self, into: &mut [Self::Elem]) {
         self.store(into);
     }
 
     /// A hint to the CPU that what is there will be needed soon, in its second cache. Any address will do.
+    #[doc(hidden)]
     #[inline(always)]
     fn prefetch(self, _: *const Self::Elem) {}
 
