@@ -16,7 +16,11 @@ use crate::sum::{finite_or_zero, fold};
 const NEAR: usize = 4_096;
 
 /// So many rows are added up at once: as many as the widest register has lanes.
-const AT_ONCE: usize = if cfg!(any(small, not(portable_simd))) { 4 } else { 16 };
+const AT_ONCE: usize = match (cfg!(portable_simd), cfg!(small)) {
+    (false, _) => 1,
+    (true, true) => 4,
+    (true, false) => 16,
+};
 
 /// No place at all: of rows of which nothing is asked.
 const NOWHERE: usize = usize::MAX;
