@@ -159,7 +159,7 @@ pub fn greatest<V: Lanes>(zero: V, row: &[V::Elem]) -> V::Elem {
     // Two at a time: one would wait for the one before.
     let (mut max, mut other) = (lowest, lowest);
     let whole = if cfg!(small) { 0 } else { row.len() - row.len() % (2 * V::LANES) };
-    let (pairs, rest) = row.split_at(whole);
+    let (pairs, rest) = row.split_at_checked(whole).unwrap_or((&[], row));
     for pair in pairs.chunks_exact(2 * V::LANES) {
         max = zero.load(pair).max(max);
         other = zero.load(&pair[V::LANES..]).max(other);
@@ -317,15 +317,16 @@ impl<'a, F: Float> Row<'a, F> {
                 continue;
             }
             let tile = Tile::<V, WIDTH, SHAPED> { zero, power, ahead: self.ahead };
-            let kept = if keep { self.grad.get_mut(first..end).unwrap_or_default() } else { &mut [] };
-            match self.logits.get(first..end) {
-                Some(logits) if keep => tile.add::<PARTS, true, true>(logits, kept, &mut sums),
-                None if keep => tile.add::<PARTS, false, true>(&[], kept, &mut sums),
-                _ => tile.add::<PARTS, true, false>(
-                    self.logits().get(first..end).unwrap_or_default(),
-                    &mut [],
-                    &mut sums,
-                ),
+            if !keep {
+                if let Some(logits) = self.logits().get(first..end) {
+                    tile.add::<PARTS, true, false>(logits, &mut [], &mut sums);
+                }
+                continue;
+            }
+            match (self.logits.get(first..end), self.grad.get_mut(first..end)) {
+                (Some(logits), Some(kept)) => tile.add::<PARTS, true, true>(logits, kept, &mut sums),
+                (None, Some(kept)) => tile.add::<PARTS, false, true>(&[], kept, &mut sums),
+                (_, None) => {}
             }
         }
         sums
