@@ -256,7 +256,7 @@ impl<'a, L: Copy, F: Float, T: Targets<L, F>> Batch<'a, L, F, T> {
         self.check_shape()?;
         let mut total = self.taking_part(self.weights.unwrap_or_default())?;
         let factor = self.scale;
-        self.run(factor, F::ONE, Some(&mut total.sum))?;
+        self.run(factor, F::ONE, Some(&mut total.sum), |_| ())?;
         Ok(total)
     }
 
@@ -273,13 +273,13 @@ impl<'a, L: Copy, F: Float, T: Targets<L, F>> Batch<'a, L, F, T> {
     }
 
     /// Where one end alone is called, the compiler folds the others away; where all are, they share a copy.
-    #[cfg_attr(not(any(small, portable_simd)), inline(always))]
+    #[cfg_attr(not(small), inline(always))]
     fn end(self, end: End) -> Result<F, Error<F>> {
         self.check_shape()?;
         let divisor = match end {
             End::Sum => {
                 let factor = self.scale;
-                return Ok(self.run(factor, F::ONE, None)?.high);
+                return self.run(factor, F::ONE, None, |sum| sum.high);
             }
             End::Mean => self.target.mean_divisor(self.loss, self.count())?,
             End::MeanOver(0) => return Err(Error::Empty),
@@ -300,7 +300,7 @@ impl<'a, L: Copy, F: Float, T: Targets<L, F>> Batch<'a, L, F, T> {
             lift = F::ONE / smallest_normal;
             factor = self.scale / (divisor.high * lift);
         }
-        Ok(self.run(factor, lift, None)?.divide(divisor))
+        self.run(factor, lift, None, |sum| sum.divide(divisor))
     }
 
     /// The same call of another loss, with other targets.
@@ -330,22 +330,16 @@ impl<'a, L: Copy, F: Float, T: Targets<L, F>> Batch<'a, L, F, T> {
         let elements = self.pred().len();
         self.target.check_lengths(elements)?;
         let losses = self.target.count(elements);
-        let lengths = [
-            ("weights", losses, self.weights.map(<[F]>::len)),
-            ("gradient", elements, self.grad.as_deref().map(<[F]>::len)),
-            ("losses", losses, self.each.as_deref().map(<[F]>::len)),
-        ];
-        for (what, expected, length) in lengths {
-            match length {
-                Some(found) if found != expected && self.target.of_rows() && what != "gradient" => {
-                    return Err(Error::Rows { what, expected, found });
-                }
-                Some(found) if found != expected => {
-                    return Err(Error::Length { what, expected, found });
-                }
-                _ => {}
+        let fits = |what, expected, length: Option<usize>| match length {
+            Some(found) if found != expected && self.target.of_rows() && what != "gradient" => {
+                Err(Error::Rows { what, expected, found })
             }
-        }
+            Some(found) if found != expected => Err(Error::Length { what, expected, found }),
+            _ => Ok(()),
+        };
+        fits("weights", losses, self.weights.map(<[F]>::len))?;
+        fits("gradient", elements, self.grad.as_deref().map(<[F]>::len))?;
+        fits("losses", losses, self.each.as_deref().map(<[F]>::len))?;
         if !self.scale.finite() {
             return Err(Error::Parameter { name: "scale", value: self.scale, domain: "finite" });
         }
@@ -362,19 +356,26 @@ impl<'a, L: Copy, F: Float, T: Targets<L, F>> Batch<'a, L, F, T> {
         bad.map_or(Ok(()), Err)
     }
 
-    #[inline]
-    fn run(self, factor: F, lift: F, total: Option<&mut Exact<F>>) -> Result<HighLow<F>, Error<F>> {
+    /// What is made of the sum. In memory beside an error, the pair would be written as two numbers and read as one,
+    /// which short batches would wait for; so it is taken before the two are put together.
+    #[cfg_attr(not(small), inline(always))]
+    fn run<R>(
+        self,
+        factor: F,
+        lift: F,
+        total: Option<&mut Exact<F>>,
+        made: impl FnOnce(HighLow<F>) -> R,
+    ) -> Result<R, Error<F>> {
         if cfg!(small) {
             let (job, loss, level) = self.job(factor, lift);
-            return T::run(job, loss, level, total);
+            return T::run(job, loss, level, total).map(made);
         }
         let mut failed = Ok(());
-        let pair = self.run_aside(factor, lift, total, &mut failed);
-        failed.map(|()| pair)
+        let made = made(self.run_aside(factor, lift, total, &mut failed));
+        failed.map(|()| made)
     }
 
-    /// The pair comes back in registers as long as it comes alone. In memory beside an error, it would be written as two
-    /// numbers and read as one, which short batches would wait for.
+    /// The pair comes back in registers as long as it comes alone.
     #[inline]
     fn run_aside(
         self,

@@ -11,7 +11,7 @@ use crate::float::Float;
 use crate::job::{Job, Targets};
 use crate::lanes::{Lanes, Mask};
 use crate::loss::{Loss, Visitor};
-use crate::sum::{HighLow, LaneSum, fold, store_rows, sum_in_turns};
+use crate::sum::{HighLow, LaneSum, Row, fold, store_rows, sum_in_turns};
 use crate::total::{Exact, Total};
 
 mod far;
@@ -302,7 +302,8 @@ impl<F: Float, L: Loss<F>, const GRAD: bool, const FAR: bool> Block<'_, '_, F, L
         let mut job = Job { grad: &mut *job.grad, each: &mut *job.each, ..*job };
         let count = job.target.len();
         let plain = job.plain();
-        let (mut sum_row, mut error_row) = ([F::ZERO; WIDTH], [F::ZERO; WIDTH]);
+        let (mut sum_row, mut error_row) = (Row([F::ZERO; WIDTH]), Row([F::ZERO; WIDTH]));
+        let (Row(sum_row), Row(error_row)) = (&mut sum_row, &mut error_row);
         let mut at = 0;
 
         // Whole rows: all that counts for speed, with sums in registers. One lane a register is for targets where size
@@ -321,7 +322,7 @@ impl<F: Float, L: Loss<F>, const GRAD: bool, const FAR: bool> Block<'_, '_, F, L
                     }
                 }
             }
-            store_rows(sums, &mut sum_row, &mut error_row);
+            store_rows(sums, sum_row, error_row);
         }
 
         // What is left, one register at a time, with sums in memory: small code, and little work for small calls.
@@ -338,7 +339,7 @@ impl<F: Float, L: Loss<F>, const GRAD: bool, const FAR: bool> Block<'_, '_, F, L
             }
             at += V::Single::LANES;
         }
-        Ok(fold(&sum_row, Some(&error_row), count))
+        Ok(fold(sum_row, Some(error_row), count))
     }
 }
 

@@ -88,8 +88,20 @@ impl Parameter {
     /// let delta = Parameter { name: "delta", default: 1.0, values: Values::Positive, meaning: "" };
     /// assert_eq!(delta.check(0.0_f32).unwrap_err().to_string(), "delta is 0, but must be finite and positive");
     /// ```
+    #[cfg_attr(not(small), inline)]
     pub fn check<F: Float>(&self, value: F) -> Result<(), Error<F>> {
-        let right = match self.values {
+        if self.holds(value) { Ok(()) } else { Err(self.refused(value)) }
+    }
+
+    #[cold]
+    fn refused<F: Float>(&self, value: F) -> Error<F> {
+        Error::Parameter { name: self.name, value, domain: self.domain() }
+    }
+
+    /// Calls know the domain: of all this, a comparison or two is left there.
+    #[cfg_attr(not(small), inline(always))]
+    fn holds<F: Float>(&self, value: F) -> bool {
+        match self.values {
             Values::Positive => value > F::ZERO && value.finite(),
             Values::NotNegative => value >= F::ZERO && value.finite(),
             Values::Margin => value > F::ZERO && value < F::HALF && F::ONE - value < F::ONE,
@@ -108,8 +120,7 @@ impl Parameter {
             }
             Values::Choice(choices) => (0..choices.len()).any(|index| value == F::from_count(index as u64)),
             Values::Flag => value == F::ZERO || value == F::ONE,
-        };
-        if right { Ok(()) } else { Err(Error::Parameter { name: self.name, value, domain: self.domain() }) }
+        }
     }
 }
 

@@ -64,6 +64,10 @@ impl<V: Lanes> LaneSum<V> {
     }
 }
 
+/// A row of virtual lanes in memory. Registers that cross a cache line cannot be handed on from store to load.
+#[repr(align(64))]
+pub struct Row<F, const WIDTH: usize>(pub [F; WIDTH]);
+
 /// The sums of all registers and their errors as numbers, for [`fold`].
 #[inline(always)]
 pub fn rows_of<V: Lanes, const WIDTH: usize, const PARTS: usize>(
@@ -309,9 +313,14 @@ impl<F: Float> HighLow<F> {
     /// The division, where no product over- or underflows on the way.
     fn divide_near_one(self, by: Self) -> F {
         let quotient = self.high / by.high;
-        let product = two_product(quotient, by.high);
-        let remainder = ((self.high - product.high) - product.low) + (self.low - quotient * by.low);
-        quotient + remainder / by.high
+        // What is left is a number of this precision, so both ways to it are exact. The shorter one needs a CPU with f64.
+        let left = if cfg!(portable_simd) && 2 * F::SIGNIFICAND < f64::MANTISSA_DIGITS {
+            F::from_f64(self.high.to_f64() - quotient.to_f64() * by.high.to_f64())
+        } else {
+            let product = two_product(quotient, by.high);
+            (self.high - product.high) - product.low
+        };
+        quotient + (left + (self.low - quotient * by.low)) / by.high
     }
 }
 

@@ -5,7 +5,7 @@ use crate::dispatch::{Kernel, Level};
 use crate::float::Float;
 use crate::lanes::{Lanes, Mask};
 use crate::loss::{Loss, Visitor};
-use crate::sum::{HighLow, fold};
+use crate::sum::{HighLow, Row, fold};
 
 /// Enters the kernel of a short batch once the loss is known.
 pub struct RunShort<'j, F> {
@@ -29,10 +29,6 @@ impl<F: Float> Visitor<F> for RunShort<'_, F> {
         }
     }
 }
-
-/// A row in memory. Registers that cross a cache line cannot be handed on from store to load.
-#[repr(align(64))]
-struct Row<F, const WIDTH: usize>([F; WIDTH]);
 
 /// A batch of no more than a row, without the rarer options, in a kernel of its own: it waits for every instruction.
 /// Each lane has one term, so that nothing is rounded before the fold.
