@@ -43,6 +43,10 @@ pub trait Loss<F: Float>: Copy {
     #[doc(hidden)]
     const COMPENSATED: bool = true;
 
+    /// Whether an element takes so long, by exponentials or logarithms, that a few are worth the widest registers.
+    #[doc(hidden)]
+    const COSTLY: bool = false;
+
     /// The textbook formula in `f64`, plain and obvious: what tests hold [`at`](Loss::at) against.
     fn definition(self, pred: f64, target: f64) -> f64;
 

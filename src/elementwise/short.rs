@@ -21,7 +21,8 @@ impl<F: Float> Visitor<F> for RunShort<'_, F> {
     #[inline]
     fn visit<L: Loss<F>>(self, loss: L) -> HighLow<F> {
         let RunShort { pred, target, grad, factor, level } = self;
-        let level = level.for_little();
+        // A quarter of a row fills the registers of that level.
+        let level = if L::COSTLY && target.len() > F::WIDTH / 4 { level } else { level.for_little() };
         if grad.is_empty() {
             level.run(Short::<F, L, false> { pred, target, grad, factor, loss })
         } else {

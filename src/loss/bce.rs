@@ -23,6 +23,8 @@ pub struct BinaryCrossEntropy<F> {
 }
 
 impl<F: Float> Loss<F> for BinaryCrossEntropy<F> {
+    const COSTLY: bool = true;
+
     #[inline(always)]
     fn at<V: Lanes<Elem = F>>(self, pred: V, target: V) -> (V, V) {
         let (zero, one) = (pred.splat(F::ZERO), pred.splat(F::ONE));

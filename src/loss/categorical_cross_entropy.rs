@@ -23,6 +23,8 @@ use crate::math::ln;
 pub struct CategoricalCrossEntropy;
 
 impl<F: Float> Loss<F> for CategoricalCrossEntropy {
+    const COSTLY: bool = true;
+
     #[inline(always)]
     fn at<V: Lanes<Elem = F>>(self, pred: V, target: V) -> (V, V) {
         let zero = pred.splat(F::ZERO);

@@ -32,6 +32,8 @@ impl GeneralizedKl {
 }
 
 impl<F: Float> Loss<F> for GeneralizedKl {
+    const COSTLY: bool = true;
+
     #[inline(always)]
     fn at<V: Lanes<Elem = F>>(self, pred: V, target: V) -> (V, V) {
         let (value, slope) = self.divergence().at(pred, target);

@@ -24,6 +24,8 @@ pub struct KlDivergence {
 }
 
 impl<F: Float> Loss<F> for KlDivergence {
+    const COSTLY: bool = true;
+
     #[inline(always)]
     fn at<V: Lanes<Elem = F>>(self, pred: V, target: V) -> (V, V) {
         let (zero, number) = (pred.splat(F::ZERO), pred.eq(pred));
