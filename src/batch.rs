@@ -89,8 +89,33 @@ pub struct Batch<'a, L, F, T = &'a [F]> {
     level: Option<Level>,
 }
 
+/// How a job is run.
+pub trait Runs<L, F: Float, T> {
+    fn run(
+        job: Job<'_, F, T>,
+        loss: L,
+        level: Level,
+        total: Option<&mut Exact<F>>,
+    ) -> Result<HighLow<F>, Error<F>>;
+}
+
+/// On the caller's own thread.
+pub struct Alone;
+
+impl<L, F: Float, T: Targets<L, F>> Runs<L, F, T> for Alone {
+    #[cfg_attr(not(small), inline(always))]
+    fn run(
+        job: Job<'_, F, T>,
+        loss: L,
+        level: Level,
+        total: Option<&mut Exact<F>>,
+    ) -> Result<HighLow<F>, Error<F>> {
+        T::run(job, loss, level, total)
+    }
+}
+
 /// What a call gives.
-enum End {
+pub enum End {
     Sum,
     Mean,
     MeanOver(usize),
@@ -202,7 +227,7 @@ impl<'a, L: Copy, F: Float, T: Targets<L, F>> Batch<'a, L, F, T> {
     /// assert_eq!(Mse.batch(&[3.0_f32, 1.0], &[1.0, 1.0]).sum(), Ok(4.0));
     /// ```
     pub fn sum(self) -> Result<F, Error<F>> {
-        self.end(End::Sum)
+        self.end::<Alone>(End::Sum)
     }
 
     /// The sum of the losses over their number, those of weight 0 included: PyTorch's `reduction='mean'`.
@@ -215,7 +240,7 @@ impl<'a, L: Copy, F: Float, T: Targets<L, F>> Batch<'a, L, F, T> {
     /// assert_eq!(Mse.batch(&[0.0_f32; 0], &[]).mean(), Err(Error::Empty));
     /// ```
     pub fn mean(self) -> Result<F, Error<F>> {
-        self.end(End::Mean)
+        self.end::<Alone>(End::Mean)
     }
 
     /// The sum of the losses over a denominator of the caller's: the batch size for PyTorch's `'batchmean'`, or the
@@ -228,7 +253,7 @@ impl<'a, L: Copy, F: Float, T: Targets<L, F>> Batch<'a, L, F, T> {
     /// assert_eq!(Mse.batch(&[3.0_f32, 1.0], &[1.0, 1.0]).mean_over(8), Ok(0.5));
     /// ```
     pub fn mean_over(self, count: usize) -> Result<F, Error<F>> {
-        self.end(End::MeanOver(count))
+        self.end::<Alone>(End::MeanOver(count))
     }
 
     /// The sum of the weighted losses over the sum of the weights, which a first pass over the weights alone finds.
@@ -241,7 +266,7 @@ impl<'a, L: Copy, F: Float, T: Targets<L, F>> Batch<'a, L, F, T> {
     /// assert_eq!(Mse.batch(&[3.0_f32, 1.0], &[1.0, 1.0]).weights(&[0.5, 1.5]).weighted_mean(), Ok(1.0));
     /// ```
     pub fn weighted_mean(self) -> Result<F, Error<F>> {
-        self.end(End::WeightedMean)
+        self.end::<Alone>(End::WeightedMean)
     }
 
     /// The exact total, for merging; the gradient is that of the sum.
@@ -253,11 +278,7 @@ impl<'a, L: Copy, F: Float, T: Targets<L, F>> Batch<'a, L, F, T> {
     /// # Ok::<(), fused_loss::Error<f32>>(())
     /// ```
     pub fn total(self) -> Result<Total<F>, Error<F>> {
-        self.check_shape()?;
-        let mut total = self.taking_part(self.weights.unwrap_or_default())?;
-        let factor = self.scale;
-        self.run(factor, F::ONE, Some(&mut total.sum), |_| ())?;
-        Ok(total)
+        self.end_in_total::<Alone>()
     }
 
     /// Makes every check of a call, on lengths, parameters and values, and writes nothing.
@@ -272,14 +293,22 @@ impl<'a, L: Copy, F: Float, T: Targets<L, F>> Batch<'a, L, F, T> {
         self.check_values()
     }
 
-    /// Where one end alone is called, the compiler folds the others away; where all are, they share a copy.
+    pub(crate) fn end_in_total<R: Runs<L, F, T>>(self) -> Result<Total<F>, Error<F>> {
+        self.check_shape()?;
+        let mut total = self.taking_part(self.weights.unwrap_or_default())?;
+        let factor = self.scale;
+        self.run::<R, _>(factor, F::ONE, Some(&mut total.sum), |_| ())?;
+        Ok(total)
+    }
+
+    /// Inlined, for of a call whose options the compiler knows there is little left.
     #[cfg_attr(not(small), inline(always))]
-    fn end(self, end: End) -> Result<F, Error<F>> {
+    pub(crate) fn end<R: Runs<L, F, T>>(self, end: End) -> Result<F, Error<F>> {
         self.check_shape()?;
         let divisor = match end {
             End::Sum => {
                 let factor = self.scale;
-                return self.run(factor, F::ONE, None, |sum| sum.high);
+                return self.run::<R, _>(factor, F::ONE, None, |sum| sum.high);
             }
             End::Mean => self.target.mean_divisor(self.loss, self.count())?,
             End::MeanOver(0) => return Err(Error::Empty),
@@ -300,7 +329,7 @@ impl<'a, L: Copy, F: Float, T: Targets<L, F>> Batch<'a, L, F, T> {
             lift = F::ONE / smallest_normal;
             factor = self.scale / (divisor.high * lift);
         }
-        self.run(factor, lift, None, |sum| sum.divide(divisor))
+        self.run::<R, _>(factor, lift, None, |sum| sum.divide(divisor))
     }
 
     /// The same call of another loss, with other targets.
@@ -359,40 +388,43 @@ impl<'a, L: Copy, F: Float, T: Targets<L, F>> Batch<'a, L, F, T> {
     /// What is made of the sum. In memory beside an error, the pair would be written as two numbers and read as one,
     /// which short batches would wait for; so it is taken before the two are put together.
     #[cfg_attr(not(small), inline(always))]
-    fn run<R>(
+    fn run<R: Runs<L, F, T>, M>(
         self,
         factor: F,
         lift: F,
         total: Option<&mut Exact<F>>,
-        made: impl FnOnce(HighLow<F>) -> R,
-    ) -> Result<R, Error<F>> {
+        made: impl FnOnce(HighLow<F>) -> M,
+    ) -> Result<M, Error<F>> {
         if cfg!(small) {
-            let (job, loss, level) = self.job(factor, lift);
-            return T::run(job, loss, level, total).map(made);
+            return self.run_job::<R>(factor, lift, total).map(made);
         }
         let mut failed = Ok(());
-        let made = made(self.run_aside(factor, lift, total, &mut failed));
+        let made = made(self.run_aside::<R>(factor, lift, total, &mut failed));
         failed.map(|()| made)
     }
 
     /// The pair comes back in registers as long as it comes alone.
     #[inline]
-    fn run_aside(
+    fn run_aside<R: Runs<L, F, T>>(
         self,
         factor: F,
         lift: F,
         total: Option<&mut Exact<F>>,
         failed: &mut Result<(), Error<F>>,
     ) -> HighLow<F> {
-        let (job, loss, level) = self.job(factor, lift);
-        T::run(job, loss, level, total).unwrap_or_else(|error| {
+        self.run_job::<R>(factor, lift, total).unwrap_or_else(|error| {
             *failed = Err(error);
             HighLow { high: F::NAN, low: F::NAN }
         })
     }
 
     #[cfg_attr(not(small), inline(always))]
-    fn job(self, factor: F, lift: F) -> (Job<'a, F, T>, L, Level) {
+    fn run_job<R: Runs<L, F, T>>(
+        self,
+        factor: F,
+        lift: F,
+        total: Option<&mut Exact<F>>,
+    ) -> Result<HighLow<F>, Error<F>> {
         let level = self.chosen_level();
         let (pred, grad): (&[F], &mut [F]) = match (self.pred, self.grad) {
             (Pred::Apart(pred), grad) => (pred, grad.unwrap_or_default()),
@@ -410,6 +442,6 @@ impl<'a, L: Copy, F: Float, T: Targets<L, F>> Batch<'a, L, F, T> {
             factor,
             lift,
         };
-        (job, self.loss, level)
+        R::run(job, self.loss, level, total)
     }
 }

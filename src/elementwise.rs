@@ -58,8 +58,8 @@ impl<F: Float> Job<'_, F> {
             let pair = loss.visit(Run { job: &mut self, level, bad: &mut bad });
             return bad.map_or(Ok(pair), |at| Err(self.bad(loss, at)));
         }
-        self.far =
-            level.streams() && self.plain() && !self.pred.is_empty() && size_of_val(self.grad) >= far::BYTES;
+        let long = self.far || self.long();
+        self.far = long && level.streams() && self.plain() && !self.pred.is_empty();
         let mut own = Exact::ZERO;
         let result = self.add_blocks(loss, level, total.unwrap_or(&mut own));
         if self.far {

@@ -50,6 +50,17 @@ macro_rules! labels {
                 match self { $(Labels::$name(labels) => labels.len(),)* }
             }
 
+            /// The labels of so many rows, and the others.
+            #[cfg(feature = "rayon")]
+            pub fn split_at(self, rows: usize) -> (Self, Self) {
+                match self {
+                    $(Labels::$name(labels) => {
+                        let (first, second) = labels.split_at_checked(rows).unwrap_or_default();
+                        (Labels::$name(first), Labels::$name(second))
+                    })*
+                }
+            }
+
             /// The label of a row, which there is.
             fn get(self, row: usize) -> Option<i128> {
                 match self { $(Labels::$name(labels) => labels.get(row).map(|&label| label.into()),)* }

@@ -20,8 +20,9 @@
 //! - Levels of the CPU and the class of their bits: [`Level`], [`Rounding`].
 //! - A loss of your own: [`Loss`] over [`Lanes`], with the functions of [`math`].
 //!
-//! The crate never allocates and needs no `std`; its feature `std` only goes on to `wide`. Results are promised in the
-//! default floating-point environment: round to nearest, subnormal numbers kept.
+//! The crate never allocates and needs no `std`: its feature `std` only goes on to `wide`, and `rayon`, which adds
+//! `Batch::parallel`, is off by default. Results are promised in the default floating-point environment: round to
+//! nearest, subnormal numbers kept.
 #![no_std]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -41,6 +42,8 @@ mod lanes;
 mod loss;
 pub mod math;
 mod normalize;
+#[cfg(feature = "rayon")]
+mod parallel;
 mod parameter;
 mod policy;
 mod row_loss;
@@ -62,6 +65,12 @@ pub use labels::Label;
 pub use lanes::{Lanes, Mask};
 pub use loss::*;
 pub use normalize::Softmax;
+#[cfg(feature = "rayon")]
+#[doc(hidden)]
+pub use parallel::Cut;
+#[cfg(feature = "rayon")]
+#[cfg_attr(docsrs, doc(cfg(feature = "rayon")))]
+pub use parallel::Parallel;
 pub use parameter::{Parameter, Values};
 pub use policy::Policy;
 pub use row_loss::{

@@ -23,7 +23,7 @@ use serde::Serialize;
 use crate::console;
 use crate::losses::{self, Chosen};
 use crate::machine::{self, LEVELS};
-use crate::parallel::spread;
+use crate::parallel::{in_pool, spread};
 use data::Arrays;
 use kernel::{Engine, Kernel};
 use reference::Libm;
@@ -56,7 +56,7 @@ pub struct Args {
     #[arg(long, value_name = "LEVEL", default_value = "auto",
           value_parser = ["auto", LEVELS[0], LEVELS[1], LEVELS[2], LEVELS[3], REFERENCE])]
     level: String,
-    /// How many threads share the work; each call starts them anew, the memory test too
+    /// How many threads share the work, that of the memory test too
     #[arg(long, value_name = "N", default_value = "1",
           value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     threads: usize,
@@ -144,10 +144,10 @@ fn loss_help() -> String {
 }
 
 pub fn run(args: &Args) -> Result<(), String> {
-    match args.dtype {
+    in_pool(args.threads, || match args.dtype {
         Dtype::F32 => bench::<f32>(args),
         Dtype::F64 => bench::<f64>(args),
-    }
+    })
 }
 
 fn bench<F: Libm>(args: &Args) -> Result<(), String> {
@@ -250,7 +250,7 @@ fn measure<F: Libm>(args: &Args, kernel: &Kernel<F>, arrays: &mut Arrays<F>) -> 
                 slices,
                 block,
                 threads,
-                |part, _| Ok(stream::pass(part, stores)),
+                |part| Ok(stream::pass(part, stores)),
                 |one, other| one ^ other,
             )?;
             std::hint::black_box(fold);

@@ -97,10 +97,10 @@ struct Outputs {
 pub fn run(args: &Args, choice: &Choice) -> Result<(), String> {
     let level = args.machine.level()?;
     let files = Files::open(args, choice)?;
-    match files.pred.dtype {
+    parallel::in_pool(args.machine.threads, || match files.pred.dtype {
         Dtype::F32 => evaluate::<f32>(args, choice, level, files),
         _ => evaluate::<f64>(args, choice, level, files),
-    }
+    })
 }
 
 impl Files {

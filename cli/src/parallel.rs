@@ -1,15 +1,29 @@
 //! Work over a batch on several threads, with the bits of a single call.
 
-use std::thread;
-
 use fused_loss::{
-    Batch, Elementwise, Error, Float, Level, RowLoss, RowLosses, RowTargets, Rows, Rowwise, TakesLogits,
+    Batch, Cut, Elementwise, Error, Float, Level, RowLoss, RowLosses, RowTargets, Rows, Rowwise, TakesLogits,
     Targets, Total, WeighsClasses,
 };
+use rayon::{ThreadPoolBuilder, prelude::*};
 
 use crate::losses::{Chosen, explain};
 
-/// The slices of a batch, or of a thread's part of it.
+/// More threads than this are not started, whatever is asked for: results are the same, and each takes its memory.
+const MOST: usize = 256;
+
+/// Runs what shares its work out in a pool of so many threads. One is the caller's own.
+pub fn in_pool<R: Send>(
+    threads: usize,
+    work: impl FnOnce() -> Result<R, String> + Send,
+) -> Result<R, String> {
+    if threads == 1 {
+        return work();
+    }
+    let pool = ThreadPoolBuilder::new().num_threads(threads.min(MOST)).build();
+    pool.map_err(|error| format!("cannot start {threads} threads: {error}"))?.install(work)
+}
+
+/// The slices of a batch.
 pub struct Part<'a, F> {
     pub pred: &'a [F],
     pub target: Target<'a, F>,
@@ -92,29 +106,6 @@ impl<'a, F: Float> Target<'a, F> {
     }
 }
 
-impl<F: Float> Share for Part<'_, F> {
-    fn len(&self) -> usize {
-        self.target.losses()
-    }
-
-    fn split_off(&mut self, count: usize) -> Self {
-        let elements = count * self.target.classes();
-        let (target, rest) = self.target.split_at(count);
-        self.target = rest;
-        Part {
-            pred: self.pred.split_off(..elements).unwrap_or_default(),
-            target,
-            weights: self.weights.as_mut().and_then(|weights| weights.split_off(..count)),
-            class_weights: self.class_weights,
-            grad: self.grad.as_mut().and_then(|grad| grad.split_off_mut(..elements)),
-            each: self.each.as_mut().and_then(|each| each.split_off_mut(..count)),
-            log_sums: self.log_sums.as_mut().and_then(|log_sums| log_sums.split_off_mut(..count)),
-            hits: self.hits.as_mut().and_then(|hits| hits.split_off_mut(..count)),
-            factor: self.factor,
-        }
-    }
-}
-
 impl<'a, F: Float> Part<'a, F> {
     /// Nothing but predictions and targets.
     pub fn of(pred: &'a [F], target: Target<'a, F>) -> Self {
@@ -128,27 +119,18 @@ impl<'a, F: Float> Part<'a, F> {
         Part { weights, class_weights, ..Part::of(pred, target) }
     }
 
-    fn run(self, loss: Chosen<F>, level: Level) -> Result<Total<F>, Error<F>> {
+    fn run(self, loss: Chosen<F>, level: Level, threads: usize) -> Result<Total<F>, Error<F>> {
         let Part { pred, target, .. } = self;
         match (loss, target) {
             (Chosen::Elements(loss), Target::Elements(target)) => {
-                self.set(loss.batch(pred, target)).level(level).total()
+                total_of(self.set(loss.batch(pred, target)).level(level), threads)
             }
             (Chosen::Elements(loss), _) => {
-                self.set(target.of(loss.rows(pred, target.classes()))).level(level).total()
+                total_of(self.set(target.of(loss.rows(pred, target.classes()))).level(level), threads)
             }
             (Chosen::Rows(loss), _) => {
-                self.set_rows(target.of(loss.rows(pred, target.classes()))).level(level).total()
+                total_of(self.set_rows(target.of(loss.rows(pred, target.classes()))).level(level), threads)
             }
-        }
-    }
-
-    fn check(self, loss: Chosen<F>) -> Result<(), Error<F>> {
-        let Part { pred, target, .. } = self;
-        match (loss, target) {
-            (Chosen::Elements(loss), Target::Elements(target)) => self.set(loss.batch(pred, target)).check(),
-            (Chosen::Elements(loss), _) => self.set(target.of(loss.rows(pred, target.classes()))).check(),
-            (Chosen::Rows(loss), _) => self.set_rows(target.of(loss.rows(pred, target.classes()))).check(),
         }
     }
 
@@ -202,21 +184,23 @@ impl<'a, F: Float> Part<'a, F> {
     }
 }
 
-/// The total of all losses.
+/// The total of all losses, on so many threads: those of the pool that this is called in.
 pub fn total<F: Float>(
     loss: Chosen<F>,
     batch: Part<'_, F>,
     level: Level,
     threads: usize,
 ) -> Result<Total<F>, String> {
-    let inputs = batch.inputs();
-    let work = |part: Part<'_, F>, _| part.run(loss, level).map_err(explain);
-    let total = spread(batch, inputs.target.block(), threads, work, |mut one, other| {
-        one.merge(&other);
-        one
-    });
-    // Whatever part an error was found in, that of the whole is the one to report.
-    total.map_err(|error| inputs.check(loss).map_err(explain).err().unwrap_or(error))
+    batch.run(loss, level, threads).map_err(explain)
+}
+
+fn total_of<L, F, T>(batch: Batch<'_, L, F, T>, threads: usize) -> Result<Total<F>, Error<F>>
+where
+    L: Copy + Send,
+    F: Float,
+    T: Cut<L, F> + Send,
+{
+    if threads > 1 { batch.parallel().total() } else { batch.total() }
 }
 
 /// What threads can share out.
@@ -227,33 +211,24 @@ pub trait Share: Sized + Send {
     fn split_off(&mut self, count: usize) -> Self;
 }
 
-/// Gives whole blocks to each thread, so that totals merge exactly, and merges what they come to in order: of several
-/// errors, that of the first part is the result. `work` is told the index that its part begins at.
+/// Gives whole blocks to each thread of the pool that this is called in, and merges what they come to in order: of
+/// several errors, that of the first part is the result.
 pub fn spread<S: Share, T: Send>(
     mut all: S,
     block: usize,
     threads: usize,
-    work: impl Fn(S, usize) -> Result<T, String> + Sync,
-    mut merge: impl FnMut(T, T) -> T,
+    work: impl Fn(S) -> Result<T, String> + Sync,
+    merge: impl Fn(T, T) -> T,
 ) -> Result<T, String> {
     let share = all.len().div_ceil(block).div_ceil(threads).max(1) * block;
     if share >= all.len() {
-        return work(all, 0);
+        return work(all);
     }
-    let work = &work;
-    thread::scope(|scope| {
-        let first = all.split_off(share);
-        let (mut base, mut others) = (share, Vec::new());
-        while all.len() > 0 {
-            let part = all.split_off(share.min(all.len()));
-            let other = thread::Builder::new().spawn_scoped(scope, move || work(part, base));
-            others.push(other.map_err(|error| format!("cannot start a thread: {error}"))?);
-            base += share;
-        }
-        let mut whole = work(first, 0)?;
-        for other in others {
-            whole = merge(whole, other.join().map_err(|_| "a thread has failed")??);
-        }
-        Ok(whole)
-    })
+    let (first, mut others) = (all.split_off(share), Vec::new());
+    while all.len() > 0 {
+        others.push(all.split_off(share.min(all.len())));
+    }
+    let (first, others): (_, Vec<_>) =
+        rayon::join(|| work(first), || others.into_par_iter().map(&work).collect());
+    others.into_iter().try_fold(first?, |whole, other| Ok(merge(whole, other?)))
 }

@@ -23,6 +23,7 @@ use serde::Serialize;
 use crate::console;
 use crate::machine::Machine;
 use crate::output::{self, Output};
+use crate::parallel::in_pool;
 use data::{BREAST_CANCER, DIABETES, DIGITS, DataSet, Task};
 use lbfgs::Point;
 use model::{Loss, Problem};
@@ -148,7 +149,7 @@ pub fn run(args: &Args) -> Result<(), String> {
     let plot = args.plot.as_deref().map(Output::at).transpose()?;
     let (dtype, rounding, threads) = ("f64", level.rounding().to_string(), args.machine.threads);
     let runs = chosen.into_iter().map(|run| train(run, level, threads, args.json));
-    let runs = runs.collect::<Result<Vec<_>, _>>()?;
+    let runs = in_pool(threads, || runs.collect::<Result<Vec<_>, _>>())?;
     let report = Report { runs, dtype, level: level.name(), rounding, threads };
     if let Some(mut plot) = plot {
         let svg = plot::svg(&report.runs.iter().map(Outcome::curve).collect::<Vec<_>>())?;

@@ -5,10 +5,18 @@
 //! read from it. Prediction and target are fetched ahead: the CPU's own prefetchers stop at the end of a page.
 
 use crate::float::Float;
+use crate::job::Job;
 use crate::lanes::Lanes;
 
 /// Gradients of so many bytes and more are written past the cache.
-pub const BYTES: usize = 16 << 20;
+const BYTES: usize = 16 << 20;
+
+impl<F: Float, T> Job<'_, F, T> {
+    /// Whether its gradient is longer than the cache.
+    pub fn long(&self) -> bool {
+        size_of_val(self.grad) >= BYTES
+    }
+}
 
 /// A line of the cache.
 const LINE: usize = 64;

@@ -7,6 +7,8 @@ mod errors;
 mod gradients;
 mod levels;
 mod long;
+#[cfg(feature = "rayon")]
+mod parallel;
 mod properties;
 mod pytorch;
 mod row_bits;

@@ -1,8 +1,8 @@
 //! What is measured: a loss as callers of the crate run it, or the plain loop.
 
 use fused_loss::{
-    AnyLoss, AnyRowLoss, Batch, Elements, Elementwise, Float, Level, Loss, RowLoss, RowLosses, RowTargets,
-    Rows, Rowwise, Targets, Total,
+    AnyLoss, AnyRowLoss, Batch, Cut, Elements, Elementwise, Float, Level, Loss, RowLoss, RowLosses,
+    RowTargets, Rows, Rowwise,
 };
 
 use super::data::Arrays;
@@ -91,25 +91,14 @@ impl<F: Libm> Kernel<F> {
     }
 
     fn end<C: Calls<F>>(&self, calls: C, slices: Slices<'_, F>, level: Level, end: End) -> Result<F, String> {
-        if self.threads == 1 {
-            let batch = calls.batch(slices).level(level);
-            let value = match end {
-                End::Sum => batch.sum(),
-                End::Mean => batch.mean(),
-            };
-            return value.map_err(explain);
-        }
-        let (factor, block) = (F::ONE / self.count(), slices.target.block());
-        let part =
-            |part: Slices<'_, F>, _| calls.batch(part).scale(factor).level(level).total().map_err(explain);
-        let total: Total<F> = spread(slices, block, self.threads, part, |mut one, other| {
-            one.merge(&other);
-            one
-        })?;
-        match end {
-            End::Sum => Ok(total.sum()),
-            End::Mean => total.mean().map_err(explain),
-        }
+        let batch = calls.batch(slices).level(level);
+        let value = match (end, self.threads) {
+            (End::Sum, 1) => batch.sum(),
+            (End::Mean, 1) => batch.mean(),
+            (End::Sum, _) => batch.parallel().sum(),
+            (End::Mean, _) => batch.parallel().mean(),
+        };
+        value.map_err(explain)
     }
 
     fn reference(&self, slices: Slices<'_, F>, factor: F, add: impl FnMut(F)) -> Option<()> {
@@ -121,7 +110,7 @@ impl<F: Libm> Kernel<F> {
 
     fn plain_sum(&self, slices: Slices<'_, F>) -> Result<F, String> {
         let (factor, block) = (F::ONE / self.count(), slices.target.block());
-        let part = |part: Slices<'_, F>, _| {
+        let part = |part: Slices<'_, F>| {
             let mut sum = F::ZERO;
             self.reference(part, factor, |value| sum = sum + value);
             Ok(sum)
@@ -158,9 +147,9 @@ impl<F: Libm> Kernel<F> {
 }
 
 /// A loss that can be called on slices.
-trait Calls<F: Float>: Copy + Sync {
-    type Loss: Copy;
-    type Targets<'a>: Targets<Self::Loss, F>;
+trait Calls<F: Float>: Copy {
+    type Loss: Copy + Send;
+    type Targets<'a>: Cut<Self::Loss, F> + Send;
 
     fn batch<'a>(self, slices: Slices<'a, F>) -> Batch<'a, Self::Loss, F, Self::Targets<'a>>;
 }
@@ -168,7 +157,7 @@ trait Calls<F: Float>: Copy + Sync {
 #[derive(Clone, Copy)]
 struct OfElements<L>(L);
 
-impl<F: Float, L: Loss<F> + Sync> Calls<F> for OfElements<L> {
+impl<F: Float, L: Loss<F> + Send> Calls<F> for OfElements<L> {
     type Loss = L;
     type Targets<'a> = &'a [F];
 
