@@ -12,7 +12,7 @@ use crate::total::{Exact, ROWS, Total};
 
 /// From so many elements on, a second thread has been worth waking: of losses that move numbers, and of those that take
 /// exponentials or logarithms of them.
-const ENOUGH: usize = 1 << 17;
+const ENOUGH: usize = 1 << 18;
 const ENOUGH_COSTLY: usize = 1 << 16;
 
 /// So many pieces for each thread: one that is held up leaves the rest of its share to the others.
@@ -34,7 +34,7 @@ const PIECES: usize = 4;
 pub struct Parallel<'a, L, F, T = &'a [F]>(Batch<'a, L, F, T>);
 
 impl<'a, L: Copy + Send, F: Float, T: Cut<L, F> + Send> Batch<'a, L, F, T> {
-    /// The same call on the threads of the rayon pool that it is ended in, where there is enough to do: from 2^17
+    /// The same call on the threads of the rayon pool that it is ended in, where there is enough to do: from 2^18
     /// predictions on, or 2^16 where the loss takes exponentials or logarithms.
     ///
     /// ```
@@ -120,26 +120,42 @@ pub trait Cut<L, F: Float>: Targets<L, F> {
 struct Spread;
 
 impl<L: Copy + Send, F: Float, T: Cut<L, F> + Send> Runs<L, F, T> for Spread {
+    #[inline(always)]
     fn run(
-        mut job: Job<'_, F, T>,
+        job: Job<'_, F, T>,
         loss: L,
         level: Level,
         total: Option<&mut Exact<F>>,
     ) -> Result<HighLow<F>, Error<F>> {
+        // Calls that are not shared out are not to notice that they could have been.
         let elements = job.pred.len().max(job.grad.len());
-        let enough = if job.target.costly(loss) { ENOUGH_COSTLY } else { ENOUGH };
-        let threads = rayon::current_num_threads();
-        if threads == 1 || elements < enough {
-            return T::run(job, loss, level, total);
+        if elements < ENOUGH_COSTLY {
+            T::run(job, loss, level, total)
+        } else {
+            spread(job, loss, level, total)
         }
-        job.far = job.long();
-        let losses = job.target.count(elements);
-        let sum = halves(job, loss, level, losses, losses.div_ceil(threads * PIECES))?;
-        if let Some(total) = total {
-            total.merge(&sum);
-        }
-        Ok(sum.high_low())
     }
+}
+
+#[inline(never)]
+fn spread<F: Float, L: Copy + Send, T: Cut<L, F> + Send>(
+    mut job: Job<'_, F, T>,
+    loss: L,
+    level: Level,
+    total: Option<&mut Exact<F>>,
+) -> Result<HighLow<F>, Error<F>> {
+    let elements = job.pred.len().max(job.grad.len());
+    let threads = rayon::current_num_threads();
+    if threads == 1 || (elements < ENOUGH && !job.target.costly(loss)) {
+        return T::run(job, loss, level, total);
+    }
+    job.far = job.long();
+    let losses = job.target.count(elements);
+    let sum = halves(job, loss, level, losses, losses.div_ceil(threads * PIECES))?;
+    if let Some(total) = total {
+        total.merge(&sum);
+    }
+    Ok(sum.high_low())
 }
 
 /// The sum of so many losses, in halves down to pieces of `least`.

@@ -17,7 +17,7 @@ use crate::support::samples::Random;
 const THREADS: [usize; 4] = [1, 2, 3, 7];
 
 /// More than is shared out from, whole blocks and a few.
-const COUNT: usize = (1 << 17) + 3 * 16_384 + 77;
+const COUNT: usize = (1 << 18) + 3 * 16_384 + 77;
 
 fn in_pool<R: Send>(threads: usize, work: impl FnOnce() -> R + Send) -> R {
     ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(work)
