@@ -1,11 +1,10 @@
 //! This crate, as its documentation says to call it.
 
 use std::hint::black_box;
-use std::thread;
 
 use fused_loss::{
-    BceWithLogits, BinaryCrossEntropy, Elementwise, Float, Huber, KlDivergence, Level, Loss, Mae, Mse,
-    Policy, RowLosses, SoftmaxCrossEntropy, Total,
+    Batch, BceWithLogits, BinaryCrossEntropy, Cut, Elementwise, Float, Huber, KlDivergence, Level, Loss, Mae,
+    Mse, Policy, RowLosses, SoftmaxCrossEntropy,
 };
 use peers::{About, Call, Cell, Data, serve, threads};
 
@@ -31,61 +30,23 @@ fn prepare<F: Float>(cell: &Cell) -> Result<Call, String> {
     }
 }
 
-fn elements<F: Float, L: Loss<F> + Send + Sync + 'static>(loss: L, mut data: Data<F>) -> Call {
-    let (threads, count) = (threads(), data.pred.len());
-    let share = count.div_ceil(Total::<F>::BLOCK).div_ceil(threads) * Total::<F>::BLOCK;
-    if threads == 1 || share >= count {
-        return Box::new(move || {
-            let batch = loss.batch(black_box(&data.pred), black_box(&data.target));
-            batch.gradient(black_box(&mut data.grad)).mean().expect("good data").to_f64()
-        });
-    }
-    let scale = F::from_f64(1.0 / count as f64);
+fn elements<F: Float, L: Loss<F> + Send + 'static>(loss: L, mut data: Data<F>) -> Call {
+    let threads = threads();
     Box::new(move || {
-        let parts = data.pred.chunks(share).zip(data.target.chunks(share)).zip(data.grad.chunks_mut(share));
-        let total = merged(parts.map(|((pred, target), grad)| {
-            move || {
-                loss.batch(black_box(pred), target).scale(scale).gradient(grad).total().expect("good data")
-            }
-        }));
-        total.mean().expect("a mean").to_f64()
+        let batch = loss.batch(black_box(&data.pred), black_box(&data.target));
+        mean(batch.gradient(black_box(&mut data.grad)), threads)
     })
 }
 
 fn rows<F: Float>(classes: usize, mut data: Data<F>) -> Call {
-    let (threads, count) = (threads(), data.labels.len());
-    let share = count.div_ceil(Total::<F>::ROWS).div_ceil(threads) * Total::<F>::ROWS;
-    let loss = SoftmaxCrossEntropy::<F>::default();
-    // Rows could be split finer than elements, but starting a thread takes longer than so little work.
-    if threads == 1 || share >= count || data.pred.len() <= Total::<F>::BLOCK {
-        return Box::new(move || {
-            let batch = loss.rows(black_box(&data.pred), classes).labels(black_box(&data.labels));
-            batch.gradient(black_box(&mut data.grad)).mean().expect("good data").to_f64()
-        });
-    }
-    let scale = F::from_f64(1.0 / count as f64);
+    let (threads, loss) = (threads(), SoftmaxCrossEntropy::<F>::default());
     Box::new(move || {
-        let (preds, grads) = (data.pred.chunks(share * classes), data.grad.chunks_mut(share * classes));
-        let parts = preds.zip(data.labels.chunks(share)).zip(grads);
-        let total = merged(parts.map(|((pred, labels), grad)| {
-            move || {
-                let batch = loss.rows(black_box(pred), classes).labels(labels);
-                batch.scale(scale).gradient(grad).total().expect("good data")
-            }
-        }));
-        total.mean().expect("a mean").to_f64()
+        let batch = loss.rows(black_box(&data.pred), classes).labels(black_box(&data.labels));
+        mean(batch.gradient(black_box(&mut data.grad)), threads)
     })
 }
 
-/// The total of all parts: the first on this thread, each other on one of its own.
-fn merged<F: Float>(mut parts: impl Iterator<Item = impl FnOnce() -> Total<F> + Send>) -> Total<F> {
-    thread::scope(|scope| {
-        let first = parts.next();
-        let others: Vec<_> = parts.map(|part| scope.spawn(part)).collect();
-        let mut total = first.map(|part| part()).unwrap_or_default();
-        for other in others {
-            total.merge(&other.join().expect("a part"));
-        }
-        total
-    })
+fn mean<L: Copy + Send, F: Float, T: Cut<L, F> + Send>(batch: Batch<'_, L, F, T>, threads: usize) -> f64 {
+    let mean = if threads > 1 { batch.parallel().mean() } else { batch.mean() };
+    mean.expect("good data").to_f64()
 }

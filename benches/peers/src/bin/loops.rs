@@ -4,10 +4,10 @@
 
 use std::array::from_fn;
 use std::hint::black_box;
-use std::thread;
 
 use fused_loss::Float;
 use peers::{About, Call, Cell, Data, serve, threads};
+use rayon::prelude::*;
 
 const LANES: usize = 32;
 
@@ -105,7 +105,7 @@ fn elements<F: Real>(
 ) -> Call {
     let count = data.pred.len();
     let scale = F::from_f64(1.0 / count as f64);
-    let share = if count <= 1 << 14 { count } else { count.div_ceil(threads()) };
+    let share = if count <= 1 << 16 { count } else { count.div_ceil(threads()) };
     Box::new(move || {
         let (pred, target, grad) =
             (black_box(&data.pred), black_box(&data.target), black_box(&mut data.grad));
@@ -150,7 +150,7 @@ fn many_sums<F: Real>(pred: &[F], target: &[F], grad: &mut [F], scale: F, at: im
 fn rows<F: Real>(classes: usize, mut data: Data<F>) -> Call {
     let count = data.labels.len();
     let scale = F::from_f64(1.0 / count as f64);
-    let share = if data.pred.len() <= 1 << 14 { count } else { count.div_ceil(threads()) };
+    let share = if data.pred.len() <= 1 << 16 { count } else { count.div_ceil(threads()) };
     Box::new(move || {
         let (pred, labels, grad) =
             (black_box(&data.pred), black_box(&data.labels), black_box(&mut data.grad));
@@ -178,15 +178,12 @@ fn row<F: Real>(pred: &[F], label: usize, grad: &mut [F], scale: F) -> F {
     sum.ln() + most - pred[label]
 }
 
-/// The sum of all parts: the first on this thread, each other on one of its own.
+/// The sum of all parts, on the threads of the pool.
 fn shared<F: Real>(mut parts: impl Iterator<Item = impl FnOnce() -> F + Send>) -> F {
     let first = parts.next();
-    // A scope costs, and most calls have one part.
+    // A pool costs, and most calls have one part.
     let Some(second) = parts.next() else { return first.map_or(F::ZERO, |part| part()) };
-    thread::scope(|scope| {
-        let mut others = vec![scope.spawn(second)];
-        others.extend(parts.map(|part| scope.spawn(part)));
-        let own = first.map_or(F::ZERO, |part| part());
-        others.into_iter().fold(own, |sum, other| sum + other.join().expect("a part"))
-    })
+    let parts: Vec<_> = first.into_iter().chain([second]).chain(parts).collect();
+    let sums: Vec<F> = parts.into_par_iter().map(|part| part()).collect();
+    sums.into_iter().fold(F::ZERO, |sum, part| sum + part)
 }

@@ -3,7 +3,6 @@
 //! past it is asked for by the coordinator, which takes the faster: `memory plain` and `memory streaming`.
 
 use std::hint::black_box;
-use std::thread;
 
 use fused_loss::Float;
 use peers::{About, Call, Cell, Data, serve, threads};
@@ -28,8 +27,8 @@ fn prepare<F: Float>(cell: &Cell, streaming: bool) -> Result<Call, String> {
     let mut data = Data::<F>::read(cell)?;
     // In whole cache lines, so that each thread's part begins one.
     let share = data.pred.len().div_ceil(threads()).next_multiple_of(64 / size_of::<F>());
-    // As the losses do, below what is worth a thread.
-    let share = if data.pred.len() <= 1 << 14 { data.pred.len() } else { share };
+    // As the losses do that move numbers, below what is worth a thread.
+    let share = if data.pred.len() < 1 << 18 { data.pred.len() } else { share };
     let move_bytes = move |pred: &[F], target: &[F], out: &mut [F]| {
         // SAFETY: the CPU has just been asked.
         unsafe { x86::pass(black_box(pred), black_box(target), black_box(out), streaming) };
@@ -41,15 +40,11 @@ fn prepare<F: Float>(cell: &Cell, streaming: bool) -> Result<Call, String> {
             move_bytes(pred, target, grad);
             return 0.0;
         }
-        thread::scope(|scope| {
-            let mut parts =
-                pred.chunks(share).zip(grad.chunks_mut(share)).enumerate().map(|(part, (pred, out))| {
-                    let target = target.get(part * share..).unwrap_or_default();
-                    move || move_bytes(pred, &target[..pred.len().min(target.len())], out)
-                });
-            let first = parts.next();
-            parts.for_each(|mut part| _ = scope.spawn(move || part()));
-            first.into_iter().for_each(|mut part| part());
+        rayon::scope(|scope| {
+            for (part, (pred, out)) in pred.chunks(share).zip(grad.chunks_mut(share)).enumerate() {
+                let target = target.get(part * share..).unwrap_or_default();
+                scope.spawn(move |_| move_bytes(pred, &target[..pred.len().min(target.len())], out));
+            }
         });
         0.0
     }))
