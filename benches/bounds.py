@@ -1,0 +1,169 @@
+#!/usr/bin/env python3
+"""What the hot loops could do at best, and what they do: benches/bounds.py [--write]
+
+For each loss and level, a call in the first cache is sampled by perf, in the program of ci/instructions. Of the kernel's
+loops, the one with most samples is taken, without blocks that next to none fell into, and llvm-mca says how many cycles a turn of
+it takes where nothing but the CPU's ports is in short supply (its "block reciprocal throughput"). Beside it stand the cycles
+measured: time by the clock, times the frequency, which a chain of multiplications of three cycles each tells. They are
+those of the whole call: what lies around the loop (the call, folds; of rows, the other passes) is in what is measured,
+and not in the bound.
+
+Needs perf, binutils and an llvm-mca that knows the CPU (Debian's llvm-19 does), on x86-64 with AVX2. Ports are those of
+Golden Cove (sapphirerapids), or what MCA_CPU names. --write puts the table into docs/performance.md.
+"""
+
+import os
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+MCA = shutil.which("llvm-mca-19") or "llvm-mca"
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "ci" / "instructions"
+PAGE = ROOT / "docs" / "performance.md"
+LEVELS = ["avx2", "avx512"]
+CPU = os.environ.get("MCA_CPU", "sapphirerapids")
+ELEMENTS = "fused_loss::elementwise::Block<f32, {}, true, false>"
+ROWS = "fused_loss::softmax_rows::many::Rows<f32>"
+# What is called: a loss, rows and classes; and the kernel that it runs. Of rows, it is the pass of the exponentials.
+CASES = [
+    ("mse", 2048, 1, ELEMENTS.format("fused_loss::loss::mse::Mse")),
+    ("huber", 2048, 1, ELEMENTS.format("fused_loss::loss::huber::Huber<f32>")),
+    ("bce-with-logits", 2048, 1, ELEMENTS.format("fused_loss::loss::bce_with_logits::BceWithLogits<f32>")),
+    ("kl-divergence", 2048, 1, ELEMENTS.format("fused_loss::loss::kl_divergence::KlDivergence")),
+    ("softmax-cross-entropy", 4, 1000, ROWS),
+]
+
+
+def run(*arguments, **options):
+    return subprocess.run(arguments, check=True, text=True, stdout=subprocess.PIPE, **options).stdout
+
+
+def build():
+    """The program, with symbols that tell one kernel from another."""
+    environment = {**os.environ, "RUSTFLAGS": "-C symbol-mangling-version=v0"}
+    target = ROOT / "target" / "bounds"
+    run("cargo", "build", "--release", "--locked", "--target-dir", target, cwd=PACKAGE, env=environment)
+    return target / "release" / "instructions"
+
+
+def functions(program):
+    """Each function's instructions by its name: address, text."""
+    found, name = {}, None
+    for line in run("objdump", "--disassemble", "--demangle", "--no-show-raw-insn", program).splitlines():
+        if head := re.match(r"^[0-9a-f]+ <(.*)>:$", line):
+            name = head[1]
+            found[name] = []
+        elif name and (code := re.match(r"^ *([0-9a-f]+):\t(.*)$", line)):
+            found[name].append((int(code[1], 16), code[2].split("#")[0].split("<")[0].strip()))
+    return found
+
+
+def sampled(program, level, loss, rows, classes):
+    """How often each address of the program was seen at work."""
+    with tempfile.TemporaryDirectory() as room:
+        data, call = f"{room}/perf.data", [program, "time", level, loss, str(rows), str(classes)]
+        run("perf", "record", "--event=cpu-clock", "--freq=9000", "--output", data, *call, stderr=subprocess.DEVNULL)
+        script = ["perf", "script", "--input", data]
+        mapped = run(*script, "--show-mmap-events", "-F", "ip")
+        addresses = run(*script, "-F", "ip")
+    # The program is loaded anywhere: where its code begins in the file, and where in memory.
+    place = re.search(r"\[0x([0-9a-f]+)\(0x[0-9a-f]+\) @ (0x[0-9a-f]+|0) .*r-xp .*/" + program.name, mapped)
+    segment = re.search(r"LOAD +0x(\w+) +0x(\w+) +\S+ +\S+ +\S+ +R E", run("readelf", "-lW", program))
+    moved = int(place[1], 16) - int(place[2], 16) - int(segment[2], 16) + int(segment[1], 16)
+    return Counter(int(address, 16) - moved for address in addresses.split())
+
+
+def blocks(code):
+    """Runs of instructions that nothing jumps into or out of."""
+    targets = {int(jump[1], 16) for _, text in code if (jump := re.match(r"^j\w+ +([0-9a-f]+)$", text))}
+    found = [[]]
+    for address, text in code:
+        if address in targets and found[-1]:
+            found.append([])
+        found[-1].append((address, text))
+        if re.match(r"^(j|ret)", text):
+            found.append([])
+    return [block for block in found if block]
+
+
+def loops(code):
+    """From the target of a jump back to the jump."""
+    index = {address: at for at, (address, _) in enumerate(code)}
+    for at, (address, text) in enumerate(code):
+        jump = re.match(r"^j\w+ +([0-9a-f]+)$", text)
+        if jump and int(jump[1], 16) <= address and int(jump[1], 16) in index:
+            yield code[index[int(jump[1], 16)] : at + 1]
+
+
+def width(text):
+    """Numbers that an instruction stores, but to the stack."""
+    store = re.match(r"^vmov[au]ps +%([yz])mm\d+,(-?0x[0-9a-f]+)?\((?!%rsp|%rbp)", text)
+    return {"y": 8, "z": 16}[store[1]] if store else 0
+
+
+def hot_loop(code, samples, passes):
+    """The smallest loop that makes up nearly all of a kernel of one pass, or a good part of one of several; less the
+    blocks of it that are hardly ever seen at work."""
+    least, rare = (0.3, 0.1) if passes else (0.85, 0.02)
+
+    def weight(instructions):
+        return sum(samples[address] for address, _ in instructions)
+
+    writing = [loop for loop in sorted(loops(code), key=len) if sum(width(text) for _, text in loop)]
+    most = max(map(weight, writing))
+    loop = next(loop for loop in writing if weight(loop) > least * most)
+    seen = [block for block in blocks(loop) if weight(block) > rare * weight(loop)]
+    body = [text for block in seen for _, text in block]
+    return body, sum(width(text) for text in body)
+
+
+def cycles_by_ports(loop):
+    body = [text for text in loop if not re.match(r"^j\w+ ", text)]
+    text = run(MCA, f"-mcpu={CPU}", input="\n".join(body) + "\n", stderr=subprocess.DEVNULL)
+    return float(re.search(r"Block RThroughput: +([\d.]+)", text)[1])
+
+
+def measured(program, level, loss, rows, classes):
+    """Cycles an element, the median of several runs; the frequency is asked for beside each of them."""
+    cycles = []
+    for _ in range(5):
+        nanoseconds = float(run(program, "time", level, loss, str(rows), str(classes)))
+        cycles.append(nanoseconds * float(run(program, "clock")) / (rows * classes))
+    return statistics.median(cycles)
+
+
+def main():
+    program = build()
+    kernels = functions(program)
+    lines = [
+        "| loss | level | numbers a turn | instructions | cycles a number, by ports | measured | of the bound |",
+        "| --- | --- | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for loss, rows, classes, kernel in CASES:
+        for level in [level for level in LEVELS if level in run(program, "levels").split()]:
+            entry = f"fused_loss::dispatch::{level}::<f32, "
+            code = next(code for name, code in kernels.items() if name.startswith(entry) and kernel in name)
+            loop, numbers = hot_loop(code, sampled(program, level, loss, rows, classes), passes=classes > 1)
+            ports = cycles_by_ports(loop) / numbers
+            found = measured(program, level, loss, rows, classes)
+            cells = [loss, level, numbers, len(loop), f"{ports:.3f}", f"{found:.3f}", f"{found / ports:.2f}x"]
+            lines.append("| " + " | ".join(map(str, cells)) + " |")
+            print(lines[-1], file=sys.stderr)
+    table = "\n".join(lines)
+    if "--write" in sys.argv[1:]:
+        begin, end = "<!-- begin bounds -->", "<!-- end bounds -->"
+        page = PAGE.read_text()
+        head, tail = page[: page.index(begin) + len(begin)], page[page.index(end) :]
+        PAGE.write_text(f"{head}\n\n{table}\n\n{tail}")
+    else:
+        print(table)
+
+
+if __name__ == "__main__":
+    main()
