@@ -15,7 +15,6 @@ Golden Cove (sapphirerapids), or what MCA_CPU names. --write puts the table into
 import os
 import re
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -130,12 +129,13 @@ def cycles_by_ports(loop):
 
 
 def measured(program, level, loss, rows, classes):
-    """Cycles an element, the median of several runs; the frequency is asked for beside each of them."""
+    """Cycles an element, the best of many runs: others on the machine, or on the other half of a core, only add to them.
+    The frequency is asked for beside each run."""
     cycles = []
-    for _ in range(5):
+    for _ in range(15):
         nanoseconds = float(run(program, "time", level, loss, str(rows), str(classes)))
         cycles.append(nanoseconds * float(run(program, "clock")) / (rows * classes))
-    return statistics.median(cycles)
+    return min(cycles)
 
 
 def main():

@@ -86,7 +86,7 @@ fn best(call: &mut dyn FnMut()) -> f64 {
 
 /// Cycles a nanosecond, by a chain of multiplications that take three each on every x86-64 CPU of these levels.
 fn gigahertz() -> f64 {
-    const LINKS: u32 = 1_000;
+    const LINKS: u32 = 10_000;
     let chain = || (0..LINKS).fold(black_box(3_u64), |x, _| x.wrapping_mul(x));
     3.0 * f64::from(LINKS) / best(&mut || _ = black_box(chain()))
 }
