@@ -2,14 +2,15 @@
 """What the hot loops could do at best, and what they do: benches/bounds.py [--write]
 
 For each loss and level, a call in the first cache is sampled by perf, in the program of ci/instructions. Of the kernel's
-loops, the one with most samples is taken, without blocks that next to none fell into, and llvm-mca says how many cycles a turn of
-it takes where nothing but the CPU's ports is in short supply (its "block reciprocal throughput"). Beside it stand the cycles
-measured: time by the clock, times the frequency, which a chain of multiplications of three cycles each tells. They are
-those of the whole call: what lies around the loop (the call, folds; of rows, the other passes) is in what is measured,
+loops, the one with most samples is taken, without blocks that next to none fell into. Its bound is counted: a turn's vector
+operations (moves, loads and stores are none), at three a cycle of 256 bits and two of 512, as Golden Cove has ports. Beside
+it stand what llvm-mca makes of the same instructions (its "block reciprocal throughput", by its model of that CPU), and the
+cycles measured: time by the clock, times the frequency, which a chain of multiplications of three cycles each tells. They
+are those of the whole call: what lies around the loop (the call, folds; of rows, the other passes) is in what is measured,
 and not in the bound.
 
-Needs perf, binutils and an llvm-mca that knows the CPU (Debian's llvm-19 does), on x86-64 with AVX2. Ports are those of
-Golden Cove (sapphirerapids), or what MCA_CPU names. --write puts the table into docs/performance.md.
+Needs perf, binutils and an llvm-mca that knows the CPU (Debian's llvm-19 does), on x86-64 with AVX2. MCA_CPU names another
+model than sapphirerapids. --write puts the table into docs/performance.md.
 """
 
 import os
@@ -25,7 +26,8 @@ MCA = shutil.which("llvm-mca-19") or "llvm-mca"
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "ci" / "instructions"
 PAGE = ROOT / "docs" / "performance.md"
-LEVELS = ["avx2", "avx512"]
+# Vector operations a cycle of each level.
+LEVELS = {"avx2": 3, "avx512": 2}
 CPU = os.environ.get("MCA_CPU", "sapphirerapids")
 ELEMENTS = "fused_loss::elementwise::Block<f32, {}, true, false>"
 ROWS = "fused_loss::softmax_rows::many::Rows<f32>"
@@ -122,7 +124,13 @@ def hot_loop(code, samples, passes):
     return body, sum(width(text) for text in body)
 
 
-def cycles_by_ports(loop):
+def operations(loop):
+    """How many instructions want a port of the vector units."""
+    none = re.compile(r"^v(mov|broadcast|pbroadcast|zero)")
+    return sum(text.startswith("v") and not none.match(text) for text in loop)
+
+
+def cycles_by_mca(loop):
     body = [text for text in loop if not re.match(r"^j\w+ ", text)]
     text = run(MCA, f"-mcpu={CPU}", input="\n".join(body) + "\n", stderr=subprocess.DEVNULL)
     return float(re.search(r"Block RThroughput: +([\d.]+)", text)[1])
@@ -142,7 +150,7 @@ def main():
     program = build()
     kernels = functions(program)
     lines = [
-        "| loss | level | numbers a turn | instructions | cycles a number, by ports | measured | of the bound |",
+        "| loss | level | operations a number | bound | by llvm-mca | measured | of the bound |",
         "| --- | --- | ---: | ---: | ---: | ---: | ---: |",
     ]
     for loss, rows, classes, kernel in CASES:
@@ -150,10 +158,11 @@ def main():
             entry = f"fused_loss::dispatch::{level}::<f32, "
             code = next(code for name, code in kernels.items() if name.startswith(entry) and kernel in name)
             loop, numbers = hot_loop(code, sampled(program, level, loss, rows, classes), passes=classes > 1)
-            ports = cycles_by_ports(loop) / numbers
+            count = operations(loop) / numbers
+            bound, mca = count / LEVELS[level], cycles_by_mca(loop) / numbers
             found = measured(program, level, loss, rows, classes)
-            cells = [loss, level, numbers, len(loop), f"{ports:.3f}", f"{found:.3f}", f"{found / ports:.2f}x"]
-            lines.append("| " + " | ".join(map(str, cells)) + " |")
+            figures = [f"{figure:.2f}" for figure in (count, bound, mca, found, found / bound)]
+            lines.append(f"| {loss} | {level} | {' | '.join(figures)}x |")
             print(lines[-1], file=sys.stderr)
     table = "\n".join(lines)
     if "--write" in sys.argv[1:]:
