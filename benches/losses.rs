@@ -1,6 +1,6 @@
 //! Loss, gradient and mean in one pass: every loss of the lists, on every level, in both precisions, at four sizes.
 //!
-//! `cargo bench` runs all of it in about six minutes; `cargo bench -- huber/f32/avx2` a part.
+//! `cargo bench` runs all of it, which takes some minutes; `cargo bench -- huber/f32/avx2` a part.
 
 use std::hint::black_box;
 use std::time::Duration;
