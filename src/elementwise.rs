@@ -11,7 +11,7 @@ use crate::float::Float;
 use crate::job::{Job, Targets};
 use crate::lanes::{Lanes, Mask};
 use crate::loss::{Loss, Visitor};
-use crate::sum::{HighLow, LaneSum, Row, fold, store_rows, sum_in_turns};
+use crate::sum::{Aligned, HighLow, LaneSum, fold, store_rows, sum_in_turns};
 use crate::total::{Exact, Total};
 
 mod far;
@@ -302,8 +302,8 @@ impl<F: Float, L: Loss<F>, const GRAD: bool, const FAR: bool> Block<'_, '_, F, L
         let mut job = Job { grad: &mut *job.grad, each: &mut *job.each, ..*job };
         let count = job.target.len();
         let plain = job.plain();
-        let (mut sum_row, mut error_row) = (Row([F::ZERO; WIDTH]), Row([F::ZERO; WIDTH]));
-        let (Row(sum_row), Row(error_row)) = (&mut sum_row, &mut error_row);
+        let (mut sum_row, mut error_row) = (Aligned([F::ZERO; WIDTH]), Aligned([F::ZERO; WIDTH]));
+        let (Aligned(sum_row), Aligned(error_row)) = (&mut sum_row, &mut error_row);
         let mut at = 0;
 
         // Whole rows: all that counts for speed, with sums in registers. One lane a register is for targets where size

@@ -64,9 +64,10 @@ impl<V: Lanes> LaneSum<V> {
     }
 }
 
-/// A row of virtual lanes in memory. Registers that cross a cache line cannot be handed on from store to load.
+/// Numbers that begin a cache line. Registers that cross one take twice the time, and are not handed on from store to load.
+#[derive(Clone, Copy)]
 #[repr(align(64))]
-pub struct Row<F, const WIDTH: usize>(pub [F; WIDTH]);
+pub struct Aligned<T>(pub T);
 
 /// The sums of all registers and their errors as numbers, for [`fold`].
 #[inline(always)]

@@ -5,7 +5,7 @@ use crate::dispatch::{Kernel, Level};
 use crate::float::Float;
 use crate::lanes::{Lanes, Mask};
 use crate::loss::{Loss, Visitor};
-use crate::sum::{HighLow, Row, fold};
+use crate::sum::{Aligned, HighLow, fold};
 
 /// Enters the kernel of a short batch once the loss is known.
 pub struct RunShort<'j, F> {
@@ -53,8 +53,8 @@ impl<F: Float, L: Loss<F>, const GRAD: bool> Kernel<F> for Short<'_, F, L, GRAD>
         let factor = zero.splat(factor);
         let in_place = GRAD && pred.is_empty();
         let pred = if in_place { target } else { pred };
-        let mut losses = Row([F::ZERO; WIDTH]);
-        let Row(losses) = &mut losses;
+        let mut losses = Aligned([F::ZERO; WIDTH]);
+        let Aligned(losses) = &mut losses;
         let mut wrong = false;
         let mut at = 0;
         for losses in losses.chunks_exact_mut(lanes) {

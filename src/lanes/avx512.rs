@@ -166,7 +166,9 @@ mod columns {
     #[inline(always)]
     pub unsafe fn store_f32(columns: [__m512; 4], into: *mut f32, stride: usize) {
         unsafe {
+            // As whole registers: the compiler would cut them up before the last step, which then takes twice as many.
             let [a, b, c, d] = transposed(columns);
+            let [a, b, c, d] = [abreast_ps(a), abreast_ps(b), abreast_ps(c), abreast_ps(d)];
             // In the order of the rows.
             put_f32::<0>([a, b, c, d], into, stride);
             put_f32::<1>([a, b, c, d], into.add(4 * stride), stride);

@@ -11,7 +11,7 @@ use crate::job::Job;
 use crate::lanes::{Lanes, Mask};
 use crate::row_loss::RowTargets;
 use crate::softmax::{Power, ROWS};
-use crate::sum::LaneSum;
+use crate::sum::{Aligned, LaneSum};
 
 /// Rows of at most so many classes go this way.
 pub const FEW: usize = 64;
@@ -36,12 +36,12 @@ pub struct Room<F> {
     /// Copies of rows.
     rows: [F; ROOM],
     /// The exponentials, class by class.
-    exponentials: [F; ROOM],
+    exponentials: Aligned<[F; ROOM]>,
 }
 
 impl<F: Float> Room<F> {
     pub fn new() -> Self {
-        Room { rows: [F::ZERO; ROOM], exponentials: [F::ZERO; ROOM] }
+        Room { rows: [F::ZERO; ROOM], exponentials: Aligned([F::ZERO; ROOM]) }
     }
 }
 
@@ -75,7 +75,7 @@ fn tile_at<F: Float, V: Lanes<Elem = F>>(
     room: &mut Room<F>,
 ) -> V {
     let RowTargets { classes, stride, .. } = job.target;
-    let Room { rows: room, exponentials } = room;
+    let Room { rows: room, exponentials: Aligned(exponentials) } = room;
     let mut lanes = [F::ZERO; ROWS];
     job.target.classes_of_labels(first, lanes.get_mut(..count).unwrap_or_default());
     let class = zero.load(&lanes);
@@ -150,11 +150,12 @@ impl<F: Float, V: Lanes<Elem = F>> Tile<'_, F, V> {
             }
         }
         let values = values.get_mut(..classes * V::LANES).unwrap_or_default();
-        let (mut max, mut at) = (zero.splat(-F::INFINITY), zero);
-        for (class, z) in values.chunks_exact(V::LANES).enumerate() {
+        let (mut max, mut at, mut place) = (zero.splat(-F::INFINITY), zero, zero);
+        for z in values.chunks_exact(V::LANES) {
             let z = zero.load(z);
-            at = z.gt(max).select(zero.splat(F::from(class as i16)), at);
+            at = z.gt(max).select(place, at);
             max = z.max(max);
+            place = place + zero.splat(F::ONE);
         }
         let finite = max.abs().le(zero.splat(F::MAX));
         let finite_max = finite.select(max, zero);
@@ -193,7 +194,7 @@ impl<F: Float, V: Lanes<Elem = F>> Tile<'_, F, V> {
             own = labelled.select(z, own);
             own_exponential = labelled.select(e, own_exponential);
             // Plainly, in fours, the loss would be another ULP off.
-            rest.add((!at.eq(place)).keep(e), true);
+            rest.add(at.eq(place).select(zero, e), true);
             place = place + zero.splat(F::ONE);
         }
         (rest, [own, own_exponential])
@@ -203,15 +204,17 @@ impl<F: Float, V: Lanes<Elem = F>> Tile<'_, F, V> {
     fn write(&self, found: &Found<V>, zero: V, values: &[F], grad: &mut [F], stride: usize, add: bool) {
         let masked = self.weights.masked;
         let any_masked = masked.any();
-        let mut done = 0;
+        let (mut done, mut place, one) = (0, zero, zero.splat(F::ONE));
         for start in starts(self.classes) {
+            if start < done {
+                place = zero.splat(F::from(start as i16));
+            }
             let mut columns = [zero; GROUP];
             let mut before = columns;
             if add {
                 before = zero.load_columns(grad.get(start..).unwrap_or_default(), stride);
             }
             for (column, (slope, before)) in columns.iter_mut().zip(before).enumerate() {
-                let place = zero.splat(F::from((start + column) as i16));
                 let e = zero.load(values.get((start + column) * V::LANES..).unwrap_or_default());
                 *slope = self.class.eq(place).select(found.slope, found.sums.share(e) * found.factor);
                 if any_masked {
@@ -221,6 +224,7 @@ impl<F: Float, V: Lanes<Elem = F>> Tile<'_, F, V> {
                     // The last columns overlap those before, which have been added already.
                     *slope = if start + column < done { before } else { before + *slope };
                 }
+                place = place + one;
             }
             V::store_columns(columns, grad.get_mut(start..).unwrap_or_default(), stride);
             done = start + GROUP;

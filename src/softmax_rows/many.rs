@@ -10,7 +10,7 @@ use crate::job::Job;
 use crate::lanes::Lanes;
 use crate::row_loss::RowTargets;
 use crate::softmax::{Ahead, Powers, ROWS, Row, Sums, greatest, load_from, place, store_from};
-use crate::sum::{finite_or_zero, fold};
+use crate::sum::{Aligned, finite_or_zero, fold};
 
 /// So many logits stay in the first cache until they are looked at again.
 const NEAR: usize = 4_096;
@@ -40,7 +40,7 @@ impl<F: Float> Kernel<F> for Rows<'_, '_, '_, F> {
     fn run<V: Lanes<Elem = F>, const WIDTH: usize, const PARTS: usize>(self, zero: V) -> Self::Output {
         let Rows { job, of, first, losses } = self;
         let at_once = (NEAR / job.target.classes.max(1)).clamp(1, V::Single::LANES);
-        let mut sums = [[[F::ZERO; WIDTH]; 2]; AT_ONCE];
+        let Aligned(sums) = &mut Aligned([[[F::ZERO; WIDTH]; 2]; AT_ONCE]);
         for (batch, losses) in losses.chunks_mut(at_once).enumerate() {
             let first = first + batch * at_once;
             let (count, mut rows) = (losses.len().min(ROWS), Batch::default());
@@ -74,6 +74,7 @@ impl<F: Float> Kernel<F> for Rows<'_, '_, '_, F> {
 
 /// A few rows, a lane each.
 #[derive(Default)]
+#[repr(align(64))]
 pub(super) struct Batch<F> {
     pub max: [F; ROWS],
     pub own: [F; ROWS],
