@@ -59,7 +59,7 @@ impl<F: Float> Job<'_, F> {
             return bad.map_or(Ok(pair), |at| Err(self.bad(loss, at)));
         }
         let long = self.far || self.long();
-        self.far = long && level.streams() && self.plain() && !self.pred.is_empty();
+        self.far = long && level.streams() && self.plain();
         let mut own = Exact::ZERO;
         let result = self.add_blocks(loss, level, total.unwrap_or(&mut own));
         if self.far {
@@ -365,7 +365,8 @@ impl<F: Float> Job<'_, F> {
         let (grads, _) = self.grad.as_chunks_mut::<WIDTH>();
         let preds = preds.get(..targets.len()).unwrap_or(targets);
         let grads = grads.get_mut(..if GRAD { targets.len() } else { 0 }).unwrap_or_default();
-        let mut stage = FAR.then(|| Stage::<F, WIDTH>::new(grads));
+        // In place the lines of a gradient have been read anyway, and nothing is won by going past the cache.
+        let mut stage = (FAR && !in_place).then(|| Stage::<F, WIDTH>::new(grads));
         for (row, target) in targets.iter().enumerate() {
             for (part, sum) in sums.iter_mut().enumerate() {
                 let lanes = part * V::LANES..(part + 1) * V::LANES;
@@ -375,10 +376,13 @@ impl<F: Float> Job<'_, F> {
                 if right(loss, pred, target).is_some_and(|right| !right.all()) {
                     return Err(row * WIDTH + lanes.start);
                 }
+                if FAR {
+                    let pred = if in_place { &grads[row] } else { &preds[row] };
+                    zero.prefetch(pred.as_ptr().wrapping_add(Stage::<F, WIDTH>::AHEAD));
+                    zero.prefetch(targets[row].as_ptr().wrapping_add(Stage::<F, WIDTH>::AHEAD));
+                }
                 if let Some(stage) = &mut stage {
                     stage.put(zero, row, slope * factor, grads);
-                    zero.prefetch(preds[row].as_ptr().wrapping_add(Stage::<F, WIDTH>::AHEAD));
-                    zero.prefetch(targets[row].as_ptr().wrapping_add(Stage::<F, WIDTH>::AHEAD));
                 } else if GRAD {
                     (slope * factor).store(&mut grads[row][lanes]);
                 }

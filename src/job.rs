@@ -19,7 +19,7 @@ pub struct Job<'a, F, T = &'a [F]> {
     pub each: &'a mut [F],
     /// Whether the gradient is added to what `grad` holds.
     pub add: bool,
-    /// Whether the gradient, or the one that this is a part of, is so long that it should be written past the cache.
+    /// Whether the gradient, or the one that this is a part of, is longer than the cache.
     pub far: bool,
     /// What the gradient is multiplied by.
     pub factor: F,

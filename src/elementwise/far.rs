@@ -2,13 +2,14 @@
 //!
 //! Such stores write whole lines, and elements keep their lanes whatever the address of the gradient. So slopes are put
 //! into a ring of rows in the first cache, and a few rows later, when the CPU has really written them there, lines are
-//! read from it. Prediction and target are fetched ahead: the CPU's own prefetchers stop at the end of a page.
+//! read from it. Prediction and target are fetched ahead: the CPU's own prefetchers stop at the end of a page. In place,
+//! that is all.
 
 use crate::float::Float;
 use crate::job::Job;
 use crate::lanes::Lanes;
 
-/// Gradients of so many bytes and more are written past the cache.
+/// Gradients of so many bytes and more are longer than the cache.
 const BYTES: usize = 16 << 20;
 
 impl<F: Float, T> Job<'_, F, T> {
