@@ -343,50 +343,14 @@ impl<'a, F: Float> Row<'a, F> {
         tile: Range<usize>,
         sums: &mut [LaneSum<V>; PARTS],
     ) {
-        if V::MASKS {
-            return self.masked_tile::<V, WIDTH, PARTS, SHAPED>(zero, power, keep, except, tile, sums);
-        }
-        let mut room = [[F::ZERO; WIDTH]; GROUPS];
-        let room = room.as_flattened_mut();
-        let logits = self.logits().get(tile.clone()).unwrap_or_default();
-        for (at, into) in (0..logits.len()).step_by(V::LANES).zip(room.chunks_exact_mut(V::LANES)) {
-            let (z, count) = load_from(zero, logits, at);
-            zero.first(count).keep(power.exp::<SHAPED>(z)).store(into);
-        }
-        if keep && let Some(kept) = self.grad.get_mut(tile.clone()) {
-            let count = kept.len().min(room.len());
-            kept[..count].copy_from_slice(&room[..count]);
-        }
-        if tile.contains(&except)
-            && let Some(left_out) = room.get_mut(except - tile.start)
-        {
-            *left_out = F::ZERO;
-        }
-        for (part, sum) in sums.iter_mut().enumerate() {
-            let mut few = zero;
-            for row in room.chunks_exact(WIDTH) {
-                few = few + zero.load(&row[part * V::LANES..(part + 1) * V::LANES]);
-            }
-            sum.add(few, true);
-        }
-    }
-
-    /// The same with a mask for each register.
-    #[inline(always)]
-    fn masked_tile<V: Lanes<Elem = F>, const WIDTH: usize, const PARTS: usize, const SHAPED: bool>(
-        &mut self,
-        zero: V,
-        power: &Power<V>,
-        keep: bool,
-        except: usize,
-        tile: Range<usize>,
-        sums: &mut [LaneSum<V>; PARTS],
-    ) {
         for (part, sum) in sums.iter_mut().enumerate() {
             let mut few = zero;
             for at in (tile.start + part * V::LANES..tile.end).step_by(WIDTH) {
                 let (z, count) = load_from(zero, self.logits().get(..tile.end).unwrap_or_default(), at);
-                let mut e = zero.first(count).keep(power.exp::<SHAPED>(z));
+                let mut e = power.exp::<SHAPED>(z);
+                if count < V::LANES {
+                    e = zero.first(count).keep(e);
+                }
                 if keep {
                     store_from(e, self.grad.get_mut(..tile.end).unwrap_or_default(), at);
                 }
