@@ -171,6 +171,21 @@ pub fn greatest<V: Lanes>(zero: V, row: &[V::Elem]) -> V::Elem {
     max.greatest()
 }
 
+/// The greatest numbers of a slice and of a register's lanes, lane by lane.
+#[inline(always)]
+fn greater<V: Lanes>(zero: V, slice: &[V::Elem], mut max: V) -> V {
+    let registers = slice.chunks_exact(V::LANES);
+    let last = registers.remainder();
+    for register in registers {
+        max = zero.load(register).max(max);
+    }
+    if last.is_empty() {
+        return max;
+    }
+    let lowest = zero.splat(-V::Elem::INFINITY);
+    zero.first(last.len()).select(zero.load_first(last), lowest).max(max)
+}
+
 /// The place of the first element that equals `of`; 0 where there is none.
 #[cfg_attr(not(small), inline(always))]
 #[cfg_attr(small, inline(never))]
@@ -192,6 +207,9 @@ pub struct Row<'a, F> {
     pub logits: &'a [F],
     pub grad: &'a mut [F],
     ahead: Ahead,
+    /// The logits of a later row, and the greatest of them once this row's exponentials have been added up.
+    next: &'a [F],
+    next_max: Option<F>,
 }
 
 /// So many elements further there are other logits, and other room for a gradient, that will be looked at soon.
@@ -204,13 +222,19 @@ pub struct Ahead {
 impl<'a, F: Float> Row<'a, F> {
     #[inline(always)]
     pub fn new(logits: &'a [F], grad: &'a mut [F]) -> Self {
-        Row { logits, grad, ahead: Ahead::default() }
+        Row { logits, grad, ahead: Ahead::default(), next: &[], next_max: None }
     }
 
-    /// Where others lie that come after this one.
+    /// Where others lie that come after this one; one of them is looked at in passing.
     #[inline(always)]
-    pub fn followed(self, ahead: Ahead) -> Self {
-        Row { ahead, ..self }
+    pub fn followed(self, ahead: Ahead, next: &'a [F]) -> Self {
+        Row { ahead, next, ..self }
+    }
+
+    /// The greatest logit of the row that follows. NaN is passed over; none where that row has not been looked at.
+    #[inline(always)]
+    pub fn next_max(&self) -> Option<F> {
+        self.next_max
     }
 
     #[inline(always)]
@@ -308,8 +332,16 @@ impl<'a, F: Float> Row<'a, F> {
     {
         let mut sums = [LaneSum::new(zero); PARTS];
         let tile = GROUPS * WIDTH;
+        let single = zero.single();
+        let mut next_max = single.splat(-F::INFINITY);
         for first in (from..to).step_by(tile) {
             let end = first + tile;
+            if cfg!(not(small))
+                && let Some(next) = self.next.get(first..to.min(end))
+            {
+                // While exponentials are worked out, there is time to wait for memory.
+                next_max = greater(single, next, next_max);
+            }
             let whole = end <= to && (except < first || end <= except);
             if cfg!(small) || !whole {
                 let tile = first..to.min(end);
@@ -328,6 +360,11 @@ impl<'a, F: Float> Row<'a, F> {
                 (None, Some(kept)) => tile.add::<PARTS, false, true>(&[], kept, &mut sums),
                 (_, None) => {}
             }
+        }
+        if cfg!(not(small)) && !self.next.is_empty() {
+            let greatest = next_max.greatest();
+            self.next_max =
+                Some(self.next_max.map_or(greatest, |max| if greatest > max { greatest } else { max }));
         }
         sums
     }

@@ -1,5 +1,6 @@
 //! Rows of many classes: the lanes lie along a row. A few rows are added up before their gradients are written, so that
-//! what lies between is done for all of them at once; they stay in the first cache.
+//! what lies between is done for all of them at once; they stay in the first cache. The greatest logits of the next few are
+//! found meanwhile, in the time that exponentials leave for memory.
 
 use super::label::{Found, Known, Weights};
 use super::{OverSoftmax, no_log_sum};
@@ -40,23 +41,40 @@ impl<F: Float> Kernel<F> for Rows<'_, '_, '_, F> {
     fn run<V: Lanes<Elem = F>, const WIDTH: usize, const PARTS: usize>(self, zero: V) -> Self::Output {
         let Rows { job, of, first, losses } = self;
         let at_once = (NEAR / job.target.classes.max(1)).clamp(1, V::Single::LANES);
+        // Of rows that have been looked at already.
+        let mut known = [None; ROWS];
         let Aligned(sums) = &mut Aligned([[[F::ZERO; WIDTH]; 2]; AT_ONCE]);
+        let end = first + losses.len();
+        // Narrower registers gain nothing by it, nor do rows that are soon done.
+        let wide = size_of::<V::Single>() >= size_of::<Aligned<F>>();
+        let looks_ahead = wide && job.target.classes >= NEAR / 8;
         for (batch, losses) in losses.chunks_mut(at_once).enumerate() {
             let first = first + batch * at_once;
             let (count, mut rows) = (losses.len().min(ROWS), Batch::default());
             // Step by step, so that no row waits for another one's numbers.
             for lane in 0..count {
-                rows.look(job, &of, zero, first + lane, lane)?;
+                rows.look(job, &of, zero, first + lane, lane, known[lane])?;
             }
             for lane in 0..count {
                 rows.find_places(job, zero, first + lane, lane);
             }
             rows.find_powers(&of, zero.single());
             let next = at_once * job.target.stride;
+            known = [None; ROWS];
             // Of a long row only the logits: two of each would fill a second cache.
-            let ahead = Ahead { logits: next, grad: next.min(NEAR) };
+            let long = if next > NEAR { NEAR / 4 } else { 0 };
+            let ahead = Ahead { logits: next + long, grad: next.min(NEAR) };
             for (lane, sums) in sums.iter_mut().enumerate().take(count) {
-                rows.add_up::<V, WIDTH, PARTS>(job, &of, zero, (first + lane, lane), ahead, sums);
+                let following = if looks_ahead && first + lane + at_once < end { at_once } else { 0 };
+                known[lane] = rows.add_up::<V, WIDTH, PARTS>(
+                    job,
+                    &of,
+                    zero,
+                    (first + lane, lane),
+                    ahead,
+                    following,
+                    sums,
+                );
             }
             for (lane, sums) in sums.iter().enumerate().take(count) {
                 rows.fold(sums, lane);
@@ -115,6 +133,7 @@ impl<F: Float> Batch<F> {
         zero: V,
         row: usize,
         lane: usize,
+        known: Option<F>,
     ) -> Result<(), Error<F>> {
         let weight = job.weights.get(row).copied().unwrap_or(F::ONE);
         if !weight.finite() {
@@ -127,7 +146,10 @@ impl<F: Float> Batch<F> {
         if masked && !outputs {
             return Ok(());
         }
-        let max = greatest(zero, logits(job, row));
+        let max = match known {
+            Some(max) => max,
+            None => greatest(zero, logits(job, row)),
+        };
         self.at[lane] = 0;
         // Looked at now, before the gradient takes their place.
         self.max[lane] = if max.finite() { max } else { no_log_sum(logits(job, row)) };
@@ -170,23 +192,32 @@ impl<F: Float> Batch<F> {
         zero: V,
         (row, lane): (usize, usize),
         ahead: Ahead,
+        following: usize,
         sums: &mut [[F; WIDTH]; 2],
-    ) {
+    ) -> Option<F> {
         if self.at[lane] == NOWHERE || !self.max[lane].finite() {
             *sums = [[F::ZERO; WIDTH]; 2];
-            return;
+            return None;
         }
         let keep = self.masked[lane] == F::ZERO && keeps(job, of);
         let RowTargets { classes, stride, .. } = job.target;
         let elements = row * stride..row * stride + classes;
+        let next = (row + following) * stride..(row + following) * stride + classes;
+        let (grad, later) = job.grad.split_at_mut(elements.end.min(job.grad.len()));
+        let next = match job.pred {
+            _ if following == 0 => &[],
+            [] => later.get(next.start - elements.end..next.end - elements.end).unwrap_or_default(),
+            pred => pred.get(next).unwrap_or_default(),
+        };
         let mut room = Row::new(
             job.pred.get(elements.clone()).unwrap_or_default(),
-            job.grad.get_mut(elements).unwrap_or_default(),
+            grad.get_mut(elements).unwrap_or_default(),
         )
-        .followed(ahead);
+        .followed(ahead, next);
         let power = self.powers.row(zero, of.logits, lane);
         let shaped = of.logits.shaped(self.max[lane]);
         room.lane_sums::<V, WIDTH, PARTS>(zero, power, shaped, self.at[lane], keep, sums);
+        room.next_max()
     }
 
     #[inline(always)]
