@@ -16,6 +16,8 @@ from peers import EVERYONE, KEEPING, MEMORY, PEERS, SUBJECT
 
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE.parent / "results.json"
+# So many seconds a peer of several threads runs before its time counts.
+AWAKE = 0.2
 # Below this many bytes an array, allocators keep what is freed anyway.
 KEPT_FROM = 1 << 20
 
@@ -102,6 +104,9 @@ def measure(cell, workers, directory, rounds, seconds):
         turn = round_ * len(running) // rounds
         for worker, entry in running[turn:] + running[:turn]:
             time.sleep(0.003)  # Threads of the one before spin on for a while.
+            if cell.threads > 1:
+                # Threads that have slept wake on the core of the one that wakes them, and stay there for a while.
+                worker.ask({"do": "time", "seconds": AWAKE})
             answer = worker.ask({"do": "time", "seconds": seconds})
             entry["rounds"].append(answer["best"])
             entry["cores"].append(answer["cores"])
