@@ -99,9 +99,6 @@ pub trait Lanes:
     /// Writes four columns, row by row, in the order of the lanes.
     fn store_columns(columns: [Self; 4], into: &mut [Self::Elem], stride: usize);
 
-    /// Whether masks have registers of their own, so that lanes are masked in passing.
-    #[doc(hidden)]
-    const MASKS: bool = false;
     /// Whether [`stream`](Lanes::stream) differs from a store.
     #[doc(hidden)]
     const STREAMS: bool = false;

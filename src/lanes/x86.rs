@@ -55,7 +55,6 @@ macro_rules! x86_register {
             fn store(self, into: &mut [$elem]) {
                 unsafe { $storeu(into[..$lanes].as_mut_ptr(), self.0) }
             }
-            const MASKS: bool = $lanes * size_of::<$elem>() == 64;
             const STREAMS: bool = true;
             #[inline(always)]
             fn stream(self, into: &mut [$elem]) {

@@ -52,15 +52,14 @@ impl<F: Float> Kernel<F> for Rows<'_, '_, '_, F> {
             let first = first + batch * at_once;
             let (count, mut rows) = (losses.len().min(ROWS), Batch::default());
             // Step by step, so that no row waits for another one's numbers.
-            for lane in 0..count {
-                rows.look(job, &of, zero, first + lane, lane, known[lane])?;
+            for (lane, known) in known.iter_mut().enumerate().take(count) {
+                rows.look(job, &of, zero, first + lane, lane, known.take())?;
             }
             for lane in 0..count {
                 rows.find_places(job, zero, first + lane, lane);
             }
             rows.find_powers(&of, zero.single());
             let next = at_once * job.target.stride;
-            known = [None; ROWS];
             // Of a long row only the logits: two of each would fill a second cache.
             let long = if next > NEAR { NEAR / 4 } else { 0 };
             let ahead = Ahead { logits: next + long, grad: next.min(NEAR) };

@@ -32,10 +32,16 @@ fn as_its_parts<F: Tested>(name: &str) {
         }
         let edge = F::from_f64(7.0);
         let mut room = vec![edge; n + 64];
-        for offset in [0, 1, 5, 12, 31] {
+        for (offset, in_place) in [(0, false), (1, false), (5, false), (12, false), (31, false), (3, true)] {
             room.fill(edge);
             let grad = &mut room[offset..offset + n];
-            let sum = loss.batch(&pred, &target).gradient(grad).level(level).sum().unwrap();
+            let batch = if in_place {
+                grad.copy_from_slice(&pred);
+                loss.batch_in_place(grad, &target)
+            } else {
+                loss.batch(&pred, &target).gradient(grad)
+            };
+            let sum = batch.level(level).sum().unwrap();
             assert!(same(sum, total.sum()), "{name}, {level}: {sum:?}");
             let wrong = right.iter().zip(&room[offset..]).position(|(&right, &found)| !same(right, found));
             assert_eq!(wrong, None, "{name}, {level}, offset {offset}: a slope differs");

@@ -5,9 +5,9 @@ use fused_loss::{Float, Level, Total};
 use crate::support::oracle::Shifted;
 use crate::support::reference::Tested;
 use crate::support::row_call::{End, Out, RowCall, To};
-use crate::support::row_oracle::{assert_bits, untouched};
+use crate::support::row_oracle::{Outputs, assert_bits, untouched};
 use crate::support::row_reference::RowCase;
-use crate::support::row_samples::{RowData, Shape, cross_entropy, row_cases};
+use crate::support::row_samples::{RowData, Shape, cross_entropies, cross_entropy, row_cases};
 use crate::support::same;
 use crate::support::samples::Random;
 
@@ -42,13 +42,7 @@ fn a_row_does_not_know_its_place() {
                         let what = format!("{case:?}, {level}, rows of {classes}");
                         let all = call.outputs(level, &what);
                         for row in [0, 1, 15, 31, 32, 36] {
-                            let alone = part(&call, row, row + 1).outputs(level, &what);
-                            assert!(same(alone.losses[0], all.losses[row]), "{what}: loss {row}");
-                            assert!(same(alone.log_sums[0], all.log_sums[row]), "{what}: log-sum-exp {row}");
-                            assert_eq!(alone.hits[0], all.hits[row], "{what}: hit {row}");
-                            let there = &all.gradient[row * data.stride..][..classes];
-                            let equal = alone.gradient.iter().zip(there).all(|(&a, &b)| same(a, b));
-                            assert!(equal, "{what}: gradient of row {row}");
+                            assert_alone(&call, &all, row, level, &what);
                         }
                     }
                 }
@@ -57,6 +51,44 @@ fn a_row_does_not_know_its_place() {
     }
     check::<f32>();
     check::<f64>();
+}
+
+/// The same of rows so long that others are looked at meanwhile, with rows among them that have no greatest logit.
+#[test]
+fn a_long_row_does_not_know_its_place() {
+    fn check<F: Tested>() {
+        for (number, case) in cross_entropies::<F>().into_iter().enumerate() {
+            let (rows, classes) = [(23, 517), (9, 1_031), (8, 5_003), (8, 33_001)][number % 4];
+            let mut data =
+                RowData::new(Shape::Normal(3.0), rows, classes, classes + number % 2, number as u64);
+            data.logits[data.stride + 7] = F::NAN;
+            data.logits[2 * data.stride + classes - 1] = F::INFINITY;
+            data.logits[(rows - 2) * data.stride..][..classes].fill(-F::INFINITY);
+            for weighted in [false, true] {
+                let call = data.call(case, true, weighted);
+                for level in Level::available() {
+                    let what = format!("{case:?}, {level}, rows of {classes}");
+                    let all = call.outputs(level, &what);
+                    for row in 0..rows {
+                        assert_alone(&call, &all, row, level, &what);
+                    }
+                }
+            }
+        }
+    }
+    check::<f32>();
+    check::<f64>();
+}
+
+/// A row has the outputs that it has among others.
+fn assert_alone<F: Tested>(call: &RowCall<F>, all: &Outputs<F>, row: usize, level: Level, what: &str) {
+    let alone = part(call, row, row + 1).outputs(level, what);
+    assert!(same(alone.losses[0], all.losses[row]), "{what}: loss {row}");
+    assert!(same(alone.log_sums[0], all.log_sums[row]), "{what}: log-sum-exp {row}");
+    assert_eq!(alone.hits[0], all.hits[row], "{what}: hit {row}");
+    let there = &all.gradient[row * call.stride..][..call.classes];
+    let equal = alone.gradient.iter().zip(there).all(|(&a, &b)| same(a, b));
+    assert!(equal, "{what}: gradient of row {row}");
 }
 
 /// Inputs that lie anywhere in memory.
