@@ -337,8 +337,14 @@ impl<F: Float> Batch<F> {
     /// Makes the gradient of the exponentials that are in its room.
     #[inline(always)]
     fn write_kept<V: Lanes<Elem = F>>(&self, zero: V, grad: &mut [F], lane: usize) {
-        let (slopes, classes) = (Slopes::new(self, zero, lane), grad.len());
-        let (registers, last) = grad.split_at_mut(classes - classes % V::LANES);
+        let slopes = Slopes::new(self, zero, lane);
+        // From a cache line on: no slope asks for its lane, and registers across two lines take twice the time.
+        let wide = size_of::<V::Single>() * 2 >= size_of::<Aligned<F>>();
+        let head = if wide { grad.as_ptr().align_offset(size_of::<Aligned<F>>()) } else { 0 };
+        let (first, grad) = grad.split_at_mut(head.min(grad.len()).min(V::LANES));
+        slopes.of(zero.load_first(first)).store_first(first);
+        let whole = grad.len() - grad.len() % V::LANES;
+        let (registers, last) = grad.split_at_mut(whole);
         if slopes.whole {
             for register in registers.chunks_exact_mut(V::LANES) {
                 slopes.multiple(zero.load(register)).store(register);
