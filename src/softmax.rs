@@ -12,7 +12,7 @@ use core::ops::Range;
 use crate::float::Float;
 use crate::lanes::{Lanes, Mask, Scalar};
 use crate::math::Functions;
-use crate::sum::{HighLow, LaneSum, fold, store_rows, two_product_of, two_sum_of};
+use crate::sum::{Aligned, HighLow, LaneSum, fold, store_rows, two_product_of, two_sum_of};
 use crate::total::{Exact, Total};
 
 mod power;
@@ -151,13 +151,29 @@ pub fn maximum<V: Lanes>(zero: V, row: &[V::Elem]) -> (V::Elem, usize) {
     (max, place(zero, row, max))
 }
 
+/// So many elements lie before a cache line begins, up to a register's; none where registers are much narrower, or a row is
+/// too short for it to matter. Registers across two lines take twice the time: where no element asks for its lane, they
+/// begin with a line.
+#[inline(always)]
+pub fn before_line<V: Lanes>(slice: &[V::Elem]) -> usize {
+    let line = size_of::<Aligned<V::Elem>>();
+    let wide = size_of::<V::Single>() * 2 >= line;
+    if wide && slice.len() >= 16 * V::LANES {
+        slice.as_ptr().align_offset(line).min(slice.len()).min(V::LANES)
+    } else {
+        0
+    }
+}
+
 /// The greatest number of a row. NaN is passed over, and of nothing it is -inf.
 #[cfg_attr(not(small), inline(always))]
 #[cfg_attr(small, inline(never))]
 pub fn greatest<V: Lanes>(zero: V, row: &[V::Elem]) -> V::Elem {
     let lowest = zero.splat(-V::Elem::INFINITY);
     // Two at a time: one would wait for the one before.
-    let (mut max, mut other) = (lowest, lowest);
+    let (first, row) = row.split_at(before_line::<V>(row));
+    let mut max = zero.first(first.len()).select(zero.load_first(first), lowest);
+    let mut other = lowest;
     let whole = if cfg!(small) { 0 } else { row.len() - row.len() % (2 * V::LANES) };
     let (pairs, rest) = row.split_at_checked(whole).unwrap_or((&[], row));
     for pair in pairs.chunks_exact(2 * V::LANES) {
@@ -277,14 +293,16 @@ impl<'a, F: Float> Row<'a, F> {
         V: Lanes<Elem = F>,
     {
         if cfg!(small) || shaped {
-            self.blocks::<V, WIDTH, PARTS, true>(zero, power, except, keep, into);
+            self.blocks::<V, WIDTH, PARTS, true, false>(zero, power, except, keep, into);
+        } else if self.next.is_empty() {
+            self.blocks::<V, WIDTH, PARTS, false, false>(zero, power, except, keep, into);
         } else {
-            self.blocks::<V, WIDTH, PARTS, false>(zero, power, except, keep, into);
+            self.blocks::<V, WIDTH, PARTS, false, true>(zero, power, except, keep, into);
         }
     }
 
     #[inline(always)]
-    fn blocks<V, const WIDTH: usize, const PARTS: usize, const SHAPED: bool>(
+    fn blocks<V, const WIDTH: usize, const PARTS: usize, const SHAPED: bool, const NEXT: bool>(
         &mut self,
         zero: V,
         power: Power<V>,
@@ -299,7 +317,7 @@ impl<'a, F: Float> Row<'a, F> {
         let mut from = 0;
         loop {
             let to = classes.min(from + Total::<F>::BLOCK);
-            let sums = self.block::<V, WIDTH, PARTS, SHAPED>(zero, power, except, keep, from, to);
+            let sums = self.block::<V, WIDTH, PARTS, SHAPED, NEXT>(zero, power, except, keep, from, to);
             let [sum_row, error_row] = &mut *into;
             store_rows(sums, sum_row, error_row);
             if classes <= Total::<F>::BLOCK {
@@ -318,7 +336,7 @@ impl<'a, F: Float> Row<'a, F> {
     }
 
     #[inline(always)]
-    fn block<V, const WIDTH: usize, const PARTS: usize, const SHAPED: bool>(
+    fn block<V, const WIDTH: usize, const PARTS: usize, const SHAPED: bool, const NEXT: bool>(
         &mut self,
         zero: V,
         power: Power<V>,
@@ -336,9 +354,7 @@ impl<'a, F: Float> Row<'a, F> {
         let mut next_max = single.splat(-F::INFINITY);
         for first in (from..to).step_by(tile) {
             let end = first + tile;
-            if cfg!(not(small))
-                && let Some(next) = self.next.get(first..to.min(end))
-            {
+            if NEXT && let Some(next) = self.next.get(first..to.min(end)) {
                 // While exponentials are worked out, there is time to wait for memory.
                 next_max = greater(single, next, next_max);
             }
@@ -361,7 +377,7 @@ impl<'a, F: Float> Row<'a, F> {
                 (_, None) => {}
             }
         }
-        if cfg!(not(small)) && !self.next.is_empty() {
+        if NEXT {
             let greatest = next_max.greatest();
             self.next_max =
                 Some(self.next_max.map_or(greatest, |max| if greatest > max { greatest } else { max }));

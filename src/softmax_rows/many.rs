@@ -10,7 +10,7 @@ use crate::float::Float;
 use crate::job::Job;
 use crate::lanes::Lanes;
 use crate::row_loss::RowTargets;
-use crate::softmax::{Ahead, Powers, ROWS, Row, Sums, greatest, load_from, place, store_from};
+use crate::softmax::{Ahead, Powers, ROWS, Row, Sums, before_line, greatest, load_from, place, store_from};
 use crate::sum::{Aligned, finite_or_zero, fold};
 
 /// So many logits stay in the first cache until they are looked at again.
@@ -338,10 +338,8 @@ impl<F: Float> Batch<F> {
     #[inline(always)]
     fn write_kept<V: Lanes<Elem = F>>(&self, zero: V, grad: &mut [F], lane: usize) {
         let slopes = Slopes::new(self, zero, lane);
-        // From a cache line on: no slope asks for its lane, and registers across two lines take twice the time.
-        let wide = size_of::<V::Single>() * 2 >= size_of::<Aligned<F>>();
-        let head = if wide { grad.as_ptr().align_offset(size_of::<Aligned<F>>()) } else { 0 };
-        let (first, grad) = grad.split_at_mut(head.min(grad.len()).min(V::LANES));
+        // No slope asks for its lane.
+        let (first, grad) = grad.split_at_mut(before_line::<V>(grad));
         slopes.of(zero.load_first(first)).store_first(first);
         let whole = grad.len() - grad.len() % V::LANES;
         let (registers, last) = grad.split_at_mut(whole);
