@@ -7,8 +7,6 @@
 //! four registers' worth of lanes are added plainly and their sum with its rounding error: terms of one sign, so that
 //! costs an ULP and a half at most, and takes a third of the additions.
 
-use core::ops::Range;
-
 use crate::float::Float;
 use crate::lanes::{Lanes, Mask, Scalar};
 use crate::math::Functions;
@@ -143,6 +141,12 @@ pub fn is_place<V: Lanes>(zero: V, at: usize, place: usize) -> V::Mask {
     }
 }
 
+/// A register that begins at `at`, but for the lane of place `except`.
+#[inline(always)]
+fn without<V: Lanes>(zero: V, lanes: V, at: usize, except: usize) -> V {
+    if except.wrapping_sub(at) < V::LANES { (!is_place(zero, at, except)).keep(lanes) } else { lanes }
+}
+
 /// The greatest number of a row, and the place of the first element that equals it.
 #[cfg_attr(not(small), inline(always))]
 #[cfg_attr(small, inline(never))]
@@ -169,11 +173,10 @@ pub fn before_line<V: Lanes>(slice: &[V::Elem]) -> usize {
 #[cfg_attr(not(small), inline(always))]
 #[cfg_attr(small, inline(never))]
 pub fn greatest<V: Lanes>(zero: V, row: &[V::Elem]) -> V::Elem {
-    let lowest = zero.splat(-V::Elem::INFINITY);
     // Two at a time: one would wait for the one before.
+    let mut other = zero.splat(-V::Elem::INFINITY);
     let (first, row) = row.split_at(before_line::<V>(row));
-    let mut max = zero.first(first.len()).select(zero.load_first(first), lowest);
-    let mut other = lowest;
+    let mut max = greater_of_part(zero, first, other);
     let whole = if cfg!(small) { 0 } else { row.len() - row.len() % (2 * V::LANES) };
     let (pairs, rest) = row.split_at_checked(whole).unwrap_or((&[], row));
     for pair in pairs.chunks_exact(2 * V::LANES) {
@@ -181,7 +184,7 @@ pub fn greatest<V: Lanes>(zero: V, row: &[V::Elem]) -> V::Elem {
         other = zero.load(&pair[V::LANES..]).max(other);
     }
     for last in rest.chunks(V::LANES) {
-        max = zero.first(last.len()).select(zero.load_first(last), lowest).max(max);
+        max = greater_of_part(zero, last, max);
     }
     max = max.max(other);
     max.greatest()
@@ -195,11 +198,13 @@ fn greater<V: Lanes>(zero: V, slice: &[V::Elem], mut max: V) -> V {
     for register in registers {
         max = zero.load(register).max(max);
     }
-    if last.is_empty() {
-        return max;
-    }
-    let lowest = zero.splat(-V::Elem::INFINITY);
-    zero.first(last.len()).select(zero.load_first(last), lowest).max(max)
+    if last.is_empty() { max } else { greater_of_part(zero, last, max) }
+}
+
+/// The same of no more numbers than a register has lanes.
+#[inline(always)]
+fn greater_of_part<V: Lanes>(zero: V, part: &[V::Elem], max: V) -> V {
+    zero.first(part.len()).select(zero.load_first(part), zero.splat(-V::Elem::INFINITY)).max(max)
 }
 
 /// The place of the first element that equals `of`; 0 where there is none.
@@ -349,33 +354,48 @@ impl<'a, F: Float> Row<'a, F> {
         V: Lanes<Elem = F>,
     {
         let mut sums = [LaneSum::new(zero); PARTS];
-        let tile = GROUPS * WIDTH;
-        let single = zero.single();
-        let mut next_max = single.splat(-F::INFINITY);
-        for first in (from..to).step_by(tile) {
-            let end = first + tile;
-            if NEXT && let Some(next) = self.next.get(first..to.min(end)) {
-                // While exponentials are worked out, there is time to wait for memory.
-                next_max = greater(single, next, next_max);
-            }
-            let whole = end <= to && (except < first || end <= except);
-            if cfg!(small) || !whole {
-                let tile = first..to.min(end);
-                self.odd_tile::<V, WIDTH, PARTS, SHAPED>(zero, &power, keep, except, tile, &mut sums);
-                continue;
-            }
-            let tile = Tile::<V, WIDTH, SHAPED> { zero, power, ahead: self.ahead };
-            if !keep {
-                if let Some(logits) = self.logits().get(first..end) {
-                    tile.add::<PARTS, true, false>(logits, &mut [], &mut sums);
+        let mut next_max = zero.splat(-F::INFINITY);
+        let size = GROUPS * WIDTH;
+        let whole = if cfg!(small) { from } else { to - (to - from) % size };
+        let tile = Tile::<V, WIDTH, SHAPED> { zero, power, ahead: self.ahead };
+        // Whole tiles, then the one that has the place that is left out, or ends too early; and what is behind that the same way.
+        let mut first = from;
+        let mut odd = if (from..whole).contains(&except) { except - (except - from) % size } else { whole };
+        loop {
+            let end = to.min(odd + size);
+            let logits = self.logits.get(first..end).unwrap_or_default();
+            let room = self.grad.get_mut(first..end).unwrap_or_default();
+            let next = self.next.get(first..end).unwrap_or_default();
+            let (logits, odd_logits) = logits.split_at(logits.len().min(odd - first));
+            let (room, odd_room) = room.split_at_mut(room.len().min(odd - first));
+            let (next, odd_next) = next.split_at(next.len().min(odd - first));
+            match (keep, logits) {
+                _ if cfg!(small) => {}
+                (true, []) => {
+                    tile.add_whole::<PARTS, false, true, NEXT>(&[], room, next, &mut sums, &mut next_max)
                 }
-                continue;
+                (true, _) => {
+                    tile.add_whole::<PARTS, true, true, NEXT>(logits, room, next, &mut sums, &mut next_max)
+                }
+                (false, _) => {
+                    let logits = if logits.is_empty() { room } else { logits };
+                    tile.add_whole::<PARTS, true, false, NEXT>(
+                        logits,
+                        &mut [],
+                        next,
+                        &mut sums,
+                        &mut next_max,
+                    );
+                }
             }
-            match (self.logits.get(first..end), self.grad.get_mut(first..end)) {
-                (Some(logits), Some(kept)) => tile.add::<PARTS, true, true>(logits, kept, &mut sums),
-                (None, Some(kept)) => tile.add::<PARTS, false, true>(&[], kept, &mut sums),
-                (_, None) => {}
+            tile.add_odd(odd_logits, odd_room, keep, except.wrapping_sub(odd), &mut sums);
+            if NEXT {
+                next_max = greater(zero, odd_next, next_max);
             }
+            if end == to {
+                break;
+            }
+            (first, odd) = (end, whole.max(end));
         }
         if NEXT {
             let greatest = next_max.greatest();
@@ -384,40 +404,9 @@ impl<'a, F: Float> Row<'a, F> {
         }
         sums
     }
-
-    /// Adds up a tile that is not whole, or has the place that is left out.
-    #[inline(always)]
-    fn odd_tile<V: Lanes<Elem = F>, const WIDTH: usize, const PARTS: usize, const SHAPED: bool>(
-        &mut self,
-        zero: V,
-        power: &Power<V>,
-        keep: bool,
-        except: usize,
-        tile: Range<usize>,
-        sums: &mut [LaneSum<V>; PARTS],
-    ) {
-        for (part, sum) in sums.iter_mut().enumerate() {
-            let mut few = zero;
-            for at in (tile.start + part * V::LANES..tile.end).step_by(WIDTH) {
-                let (z, count) = load_from(zero, self.logits().get(..tile.end).unwrap_or_default(), at);
-                let mut e = power.exp::<SHAPED>(z);
-                if count < V::LANES {
-                    e = zero.first(count).keep(e);
-                }
-                if keep {
-                    store_from(e, self.grad.get_mut(..tile.end).unwrap_or_default(), at);
-                }
-                if (at..at + V::LANES).contains(&except) {
-                    e = (!is_place(zero, at, except)).keep(e);
-                }
-                few = few + e;
-            }
-            sum.add(few, true);
-        }
-    }
 }
 
-/// Whole tiles of exponentials.
+/// Tiles of exponentials: some registers for each of the sums.
 struct Tile<V: Lanes, const WIDTH: usize, const SHAPED: bool> {
     zero: V,
     power: Power<V>,
@@ -425,29 +414,94 @@ struct Tile<V: Lanes, const WIDTH: usize, const SHAPED: bool> {
 }
 
 impl<F: Float, V: Lanes<Elem = F>, const WIDTH: usize, const SHAPED: bool> Tile<V, WIDTH, SHAPED> {
-    /// Adds up a tile of exponentials, of `logits` or, unless they are `APART`, of what lies where exponentials are kept.
+    /// Adds up whole tiles: exponentials of `logits` or, unless they are `APART`, of what lies where exponentials are kept.
     #[inline(always)]
-    fn add<const PARTS: usize, const APART: bool, const KEEP: bool>(
+    fn add_whole<const PARTS: usize, const APART: bool, const KEEP: bool, const NEXT: bool>(
         &self,
         logits: &[F],
         kept: &mut [F],
+        next: &[F],
+        sums: &mut [LaneSum<V>; PARTS],
+        next_max: &mut V,
+    ) {
+        let size = GROUPS * WIDTH;
+        for tile in 0..if APART { logits.len() } else { kept.len() } / size {
+            let tile = tile * size..(tile + 1) * size;
+            let logits = if APART { &logits[tile.clone()] } else { &[] };
+            let kept = if KEEP { &mut kept[tile.clone()] } else { &mut [] };
+            let next = if NEXT { &next[tile] } else { &[] };
+            for (part, sum) in sums.iter_mut().enumerate() {
+                let few = self.part::<APART, KEEP, NEXT>(logits, kept, next, part, next_max);
+                sum.add(few, true);
+            }
+        }
+    }
+
+    /// The plain sum of one part of a whole tile.
+    #[inline(always)]
+    fn part<const APART: bool, const KEEP: bool, const NEXT: bool>(
+        &self,
+        logits: &[F],
+        kept: &mut [F],
+        next: &[F],
+        part: usize,
+        next_max: &mut V,
+    ) -> V {
+        let mut few = self.zero;
+        for group in 0..GROUPS {
+            let lanes = group * WIDTH + part * V::LANES..group * WIDTH + (part + 1) * V::LANES;
+            let logits = if APART { &logits[lanes.clone()] } else { &kept[lanes.clone()] };
+            let e = self.power.exp::<SHAPED>(self.zero.load(logits));
+            self.zero.prefetch(logits.as_ptr().wrapping_add(self.ahead.logits));
+            if NEXT {
+                // While exponentials are worked out, there is time to wait for memory.
+                *next_max = self.zero.load(&next[lanes.clone()]).max(*next_max);
+            }
+            if KEEP {
+                let kept = &mut kept[lanes];
+                if APART {
+                    self.zero.prefetch(kept.as_ptr().wrapping_add(self.ahead.grad));
+                }
+                e.store(kept);
+            }
+            few = if group == 0 { e } else { few + e };
+        }
+        few
+    }
+
+    /// Adds up a tile that is not whole, or has a place that is left out. Without `logits`, they lie where exponentials are
+    /// kept.
+    #[inline(always)]
+    fn add_odd<const PARTS: usize>(
+        &self,
+        logits: &[F],
+        kept: &mut [F],
+        keep: bool,
+        except: usize,
         sums: &mut [LaneSum<V>; PARTS],
     ) {
+        let zero = self.zero;
+        let apart = !logits.is_empty();
+        let count = if apart { logits.len() } else { kept.len() };
         for (part, sum) in sums.iter_mut().enumerate() {
-            let mut few = self.zero;
-            for group in 0..GROUPS {
-                let lanes = group * WIDTH + part * V::LANES..group * WIDTH + (part + 1) * V::LANES;
-                let logits = if APART { &logits[lanes.clone()] } else { &kept[lanes.clone()] };
-                let e = self.power.exp::<SHAPED>(self.zero.load(logits));
-                self.zero.prefetch(logits.as_ptr().wrapping_add(self.ahead.logits));
-                if KEEP {
-                    let kept = &mut kept[lanes];
-                    if APART {
-                        self.zero.prefetch(kept.as_ptr().wrapping_add(self.ahead.grad));
-                    }
-                    e.store(kept);
+            let (mut few, mut at) = (zero, part * V::LANES);
+            while at + V::LANES <= count {
+                let lanes = at..at + V::LANES;
+                let logits = if apart { &logits[lanes.clone()] } else { &kept[lanes.clone()] };
+                let e = self.power.exp::<SHAPED>(zero.load(logits));
+                if keep {
+                    e.store(&mut kept[lanes]);
                 }
-                few = if group == 0 { e } else { few + e };
+                few = few + without(zero, e, at, except);
+                at += WIDTH;
+            }
+            if at < count {
+                let logits = if apart { &logits[at..] } else { &kept[at..] };
+                let e = self.power.exp::<SHAPED>(zero.load_first(logits));
+                if keep {
+                    e.store_first(&mut kept[at..]);
+                }
+                few = few + without(zero, zero.first(count - at).keep(e), at, except);
             }
             sum.add(few, true);
         }

@@ -137,7 +137,7 @@ pub(crate) fn scaled<V: Lanes, const TEMPERED: bool>(z: V, magic: V, of: &Scalin
     let over = |r: V| if TEMPERED { r * z.splat(of.inverse) } else { r };
     if V::FUSED {
         let r = over(n.neg_mul_add(z.splat(of.ln_2[1]), high));
-        horner(r, q, V::Elem::ONE).mul_add(r, one).mul_add(r, one) * power
+        (horner(r, q, V::Elem::ONE).mul_add(r, one).abreast().mul_add(r, one).abreast() * power).abreast()
     } else {
         let low = n * z.splat(of.ln_2[1]);
         let r = over(high - low);

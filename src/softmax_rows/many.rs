@@ -2,6 +2,9 @@
 //! what lies between is done for all of them at once; they stay in the first cache. The greatest logits of the next few are
 //! found meanwhile, in the time that exponentials leave for memory.
 
+use core::mem::swap;
+use core::ops::Range;
+
 use super::label::{Found, Known, Weights};
 use super::{OverSoftmax, no_log_sum};
 use crate::dispatch::Kernel;
@@ -13,8 +16,8 @@ use crate::row_loss::RowTargets;
 use crate::softmax::{Ahead, Powers, ROWS, Row, Sums, before_line, greatest, load_from, place, store_from};
 use crate::sum::{Aligned, finite_or_zero, fold};
 
-/// So many logits stay in the first cache until they are looked at again.
-const NEAR: usize = 4_096;
+/// So many bytes of logits stay in the first cache until they are looked at again.
+const NEAR: usize = 16_384;
 
 /// So many rows are added up at once: as many as the widest register has lanes.
 const AT_ONCE: usize = match (cfg!(portable_simd), cfg!(small)) {
@@ -40,29 +43,30 @@ impl<F: Float> Kernel<F> for Rows<'_, '_, '_, F> {
     #[inline(always)]
     fn run<V: Lanes<Elem = F>, const WIDTH: usize, const PARTS: usize>(self, zero: V) -> Self::Output {
         let Rows { job, of, first, losses } = self;
-        let at_once = (NEAR / job.target.classes.max(1)).clamp(1, V::Single::LANES);
+        let near = NEAR / size_of::<F>();
+        let at_once = (near / job.target.classes.max(1)).clamp(1, V::Single::LANES);
         // Of rows that have been looked at already.
         let mut known = [None; ROWS];
         let Aligned(sums) = &mut Aligned([[[F::ZERO; WIDTH]; 2]; AT_ONCE]);
         let end = first + losses.len();
-        // Narrower registers gain nothing by it, nor do rows that are soon done.
-        let wide = size_of::<V::Single>() >= size_of::<Aligned<F>>();
-        let looks_ahead = wide && job.target.classes >= NEAR / 8;
+        // Narrower registers gain nothing by it.
+        let looks_ahead = size_of::<V::Single>() >= size_of::<Aligned<F>>();
+        let next = at_once * job.target.stride;
+        let ahead = Ahead {
+            logits: match next > near {
+                true => next + near / 4,
+                // What is looked at in passing need not be fetched.
+                false if looks_ahead => 0,
+                false => next,
+            },
+            // Of a long row only the logits: two of each would fill a second cache.
+            grad: next.min(near),
+        };
+        let (mut rows, mut later) = (&mut Batch::default(), &mut Batch::default());
+        rows.prepare(job, &of, zero, first..end.min(first + at_once), &mut known)?;
         for (batch, losses) in losses.chunks_mut(at_once).enumerate() {
             let first = first + batch * at_once;
-            let (count, mut rows) = (losses.len().min(ROWS), Batch::default());
-            // Step by step, so that no row waits for another one's numbers.
-            for (lane, known) in known.iter_mut().enumerate().take(count) {
-                rows.look(job, &of, zero, first + lane, lane, known.take())?;
-            }
-            for lane in 0..count {
-                rows.find_places(job, zero, first + lane, lane);
-            }
-            rows.find_powers(&of, zero.single());
-            let next = at_once * job.target.stride;
-            // Of a long row only the logits: two of each would fill a second cache.
-            let long = if next > NEAR { NEAR / 4 } else { 0 };
-            let ahead = Ahead { logits: next + long, grad: next.min(NEAR) };
+            let count = losses.len().min(ROWS);
             for (lane, sums) in sums.iter_mut().enumerate().take(count) {
                 let following = if looks_ahead && first + lane + at_once < end { at_once } else { 0 };
                 known[lane] = rows.add_up::<V, WIDTH, PARTS>(
@@ -79,11 +83,18 @@ impl<F: Float> Kernel<F> for Rows<'_, '_, '_, F> {
                 rows.fold(sums, lane);
             }
             rows.find(job, &of, zero.single(), first, losses);
-            if !job.grad.is_empty() {
-                for lane in 0..count {
-                    rows.write_row(job, &of, zero, first + lane, lane);
+            let after = first + count..end.min(first + count + at_once);
+            // Gradients wait for what rows come to. Where the greatest logits are known, other rows fill that time.
+            for prepares in [looks_ahead, !looks_ahead] {
+                if prepares {
+                    later.prepare(job, &of, zero, after.clone(), &mut known)?;
+                } else if !job.grad.is_empty() {
+                    for lane in 0..count {
+                        rows.write_row(job, &of, zero, first + lane, lane);
+                    }
                 }
             }
+            swap(&mut rows, &mut later);
         }
         Ok(())
     }
@@ -123,6 +134,26 @@ fn keeps<F: Float>(job: &Job<'_, F, RowTargets<'_, F>>, of: &OverSoftmax<F, ()>)
 }
 
 impl<F: Float> Batch<F> {
+    /// Looks at rows before their exponentials are added up: step by step, so that no row waits for another one's numbers.
+    #[inline(always)]
+    fn prepare<V: Lanes<Elem = F>>(
+        &mut self,
+        job: &Job<'_, F, RowTargets<'_, F>>,
+        of: &OverSoftmax<F, ()>,
+        zero: V,
+        rows: Range<usize>,
+        known: &mut [Option<F>; ROWS],
+    ) -> Result<(), Error<F>> {
+        for ((lane, row), known) in rows.clone().enumerate().zip(known) {
+            self.look(job, of, zero, row, lane, known.take())?;
+        }
+        for (lane, row) in rows.enumerate() {
+            self.find_places(job, zero, row, lane);
+        }
+        self.find_powers(of, zero.single());
+        Ok(())
+    }
+
     /// The greatest logit of a row that takes part.
     #[inline(always)]
     fn look<V: Lanes<Elem = F>>(
