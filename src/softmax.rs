@@ -155,6 +155,13 @@ pub fn maximum<V: Lanes>(zero: V, row: &[V::Elem]) -> (V::Elem, usize) {
     (max, place(zero, row, max))
 }
 
+/// Whether another row's greatest logit is looked for while exponentials are worked out. Registers narrower than a cache line
+/// gain nothing by it.
+#[inline(always)]
+pub fn looks_ahead<V: Lanes>() -> bool {
+    size_of::<V::Single>() >= size_of::<Aligned<V::Elem>>()
+}
+
 /// So many elements lie before a cache line begins, up to a register's; none where registers are much narrower, or a row is
 /// too short for it to matter. Registers across two lines take twice the time: where no element asks for its lane, they
 /// begin with a line.
@@ -299,7 +306,7 @@ impl<'a, F: Float> Row<'a, F> {
     {
         if cfg!(small) || shaped {
             self.blocks::<V, WIDTH, PARTS, true, false>(zero, power, except, keep, into);
-        } else if self.next.is_empty() {
+        } else if !looks_ahead::<V>() || self.next.is_empty() {
             self.blocks::<V, WIDTH, PARTS, false, false>(zero, power, except, keep, into);
         } else {
             self.blocks::<V, WIDTH, PARTS, false, true>(zero, power, except, keep, into);
@@ -366,9 +373,10 @@ impl<'a, F: Float> Row<'a, F> {
             let logits = self.logits.get(first..end).unwrap_or_default();
             let room = self.grad.get_mut(first..end).unwrap_or_default();
             let next = self.next.get(first..end).unwrap_or_default();
-            let (logits, odd_logits) = logits.split_at(logits.len().min(odd - first));
-            let (room, odd_room) = room.split_at_mut(room.len().min(odd - first));
-            let (next, odd_next) = next.split_at(next.len().min(odd - first));
+            let whole_tiles = if cfg!(small) { 0 } else { odd - first };
+            let (logits, odd_logits) = logits.split_at(logits.len().min(whole_tiles));
+            let (room, odd_room) = room.split_at_mut(room.len().min(whole_tiles));
+            let (next, odd_next) = next.split_at(next.len().min(whole_tiles));
             match (keep, logits) {
                 _ if cfg!(small) => {}
                 (true, []) => {
@@ -425,11 +433,18 @@ impl<F: Float, V: Lanes<Elem = F>, const WIDTH: usize, const SHAPED: bool> Tile<
         next_max: &mut V,
     ) {
         let size = GROUPS * WIDTH;
-        for tile in 0..if APART { logits.len() } else { kept.len() } / size {
-            let tile = tile * size..(tile + 1) * size;
-            let logits = if APART { &logits[tile.clone()] } else { &[] };
-            let kept = if KEEP { &mut kept[tile.clone()] } else { &mut [] };
-            let next = if NEXT { &next[tile] } else { &[] };
+        let count = if APART { logits.len() } else { kept.len() } / size;
+        let (mut logits, mut next) = (logits.chunks_exact(size), next.chunks_exact(size));
+        let mut kept = kept.chunks_exact_mut(size);
+        for _ in 0..count {
+            let (logits, kept, next) = match (logits.next(), kept.next(), next.next()) {
+                (None, ..) if APART => break,
+                (_, None, _) if KEEP => break,
+                (.., None) if NEXT => break,
+                (logits, kept, next) => {
+                    (logits.unwrap_or_default(), kept.unwrap_or_default(), next.unwrap_or_default())
+                }
+            };
             for (part, sum) in sums.iter_mut().enumerate() {
                 let few = self.part::<APART, KEEP, NEXT>(logits, kept, next, part, next_max);
                 sum.add(few, true);
@@ -482,26 +497,25 @@ impl<F: Float, V: Lanes<Elem = F>, const WIDTH: usize, const SHAPED: bool> Tile<
     ) {
         let zero = self.zero;
         let apart = !logits.is_empty();
-        let count = if apart { logits.len() } else { kept.len() };
         for (part, sum) in sums.iter_mut().enumerate() {
             let (mut few, mut at) = (zero, part * V::LANES);
-            while at + V::LANES <= count {
-                let lanes = at..at + V::LANES;
-                let logits = if apart { &logits[lanes.clone()] } else { &kept[lanes.clone()] };
-                let e = self.power.exp::<SHAPED>(zero.load(logits));
-                if keep {
-                    e.store(&mut kept[lanes]);
+            while let Some(lanes) = if apart { logits } else { &*kept }.get(at..at + V::LANES) {
+                let e = self.power.exp::<SHAPED>(zero.load(lanes));
+                match kept.get_mut(at..at + V::LANES) {
+                    Some(kept) if keep => e.store(kept),
+                    _ => {}
                 }
                 few = few + without(zero, e, at, except);
                 at += WIDTH;
             }
-            if at < count {
-                let logits = if apart { &logits[at..] } else { &kept[at..] };
-                let e = self.power.exp::<SHAPED>(zero.load_first(logits));
+            let last = if apart { logits } else { &*kept }.get(at..).unwrap_or_default();
+            if V::LANES > 1 && !last.is_empty() {
+                let e = self.power.exp::<SHAPED>(zero.load_first(last));
+                let counted = without(zero, zero.first(last.len()).keep(e), at, except);
                 if keep {
-                    e.store_first(&mut kept[at..]);
+                    store_from(e, kept, at);
                 }
-                few = few + without(zero, zero.first(count - at).keep(e), at, except);
+                few = few + counted;
             }
             sum.add(few, true);
         }

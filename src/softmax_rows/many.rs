@@ -13,7 +13,9 @@ use crate::float::Float;
 use crate::job::Job;
 use crate::lanes::Lanes;
 use crate::row_loss::RowTargets;
-use crate::softmax::{Ahead, Powers, ROWS, Row, Sums, before_line, greatest, load_from, place, store_from};
+use crate::softmax::{
+    Ahead, Powers, ROWS, Row, Sums, before_line, greatest, load_from, looks_ahead, place, store_from,
+};
 use crate::sum::{Aligned, finite_or_zero, fold};
 
 /// So many bytes of logits stay in the first cache until they are looked at again.
@@ -49,8 +51,7 @@ impl<F: Float> Kernel<F> for Rows<'_, '_, '_, F> {
         let mut known = [None; ROWS];
         let Aligned(sums) = &mut Aligned([[[F::ZERO; WIDTH]; 2]; AT_ONCE]);
         let end = first + losses.len();
-        // Narrower registers gain nothing by it.
-        let looks_ahead = size_of::<V::Single>() >= size_of::<Aligned<F>>();
+        let looks_ahead = looks_ahead::<V>();
         let next = at_once * job.target.stride;
         let ahead = Ahead {
             logits: match next > near {
@@ -63,10 +64,12 @@ impl<F: Float> Kernel<F> for Rows<'_, '_, '_, F> {
             grad: next.min(near),
         };
         let (mut rows, mut later) = (&mut Batch::default(), &mut Batch::default());
-        rows.prepare(job, &of, zero, first..end.min(first + at_once), &mut known)?;
         for (batch, losses) in losses.chunks_mut(at_once).enumerate() {
             let first = first + batch * at_once;
             let count = losses.len().min(ROWS);
+            if batch == 0 || !looks_ahead {
+                rows.prepare(job, &of, zero, first..first + count, &mut known)?;
+            }
             for (lane, sums) in sums.iter_mut().enumerate().take(count) {
                 let following = if looks_ahead && first + lane + at_once < end { at_once } else { 0 };
                 known[lane] = rows.add_up::<V, WIDTH, PARTS>(
@@ -83,18 +86,19 @@ impl<F: Float> Kernel<F> for Rows<'_, '_, '_, F> {
                 rows.fold(sums, lane);
             }
             rows.find(job, &of, zero.single(), first, losses);
-            let after = first + count..end.min(first + count + at_once);
-            // Gradients wait for what rows come to. Where the greatest logits are known, other rows fill that time.
-            for prepares in [looks_ahead, !looks_ahead] {
-                if prepares {
-                    later.prepare(job, &of, zero, after.clone(), &mut known)?;
-                } else if !job.grad.is_empty() {
-                    for lane in 0..count {
-                        rows.write_row(job, &of, zero, first + lane, lane);
-                    }
+            // Gradients wait for what rows come to. Where the greatest logits are known already, other rows fill that time.
+            if looks_ahead {
+                let after = first + count;
+                later.prepare(job, &of, zero, after..end.min(after + at_once), &mut known)?;
+            }
+            if !job.grad.is_empty() {
+                for lane in 0..count {
+                    rows.write_row(job, &of, zero, first + lane, lane);
                 }
             }
-            swap(&mut rows, &mut later);
+            if looks_ahead {
+                swap(&mut rows, &mut later);
+            }
         }
         Ok(())
     }
@@ -144,10 +148,10 @@ impl<F: Float> Batch<F> {
         rows: Range<usize>,
         known: &mut [Option<F>; ROWS],
     ) -> Result<(), Error<F>> {
-        for ((lane, row), known) in rows.clone().enumerate().zip(known) {
+        for ((lane, known), row) in known.iter_mut().enumerate().zip(rows.clone()) {
             self.look(job, of, zero, row, lane, known.take())?;
         }
-        for (lane, row) in rows.enumerate() {
+        for (lane, row) in (0..ROWS).zip(rows) {
             self.find_places(job, zero, row, lane);
         }
         self.find_powers(of, zero.single());
