@@ -58,19 +58,23 @@ fn a_row_does_not_know_its_place() {
 fn a_long_row_does_not_know_its_place() {
     fn check<F: Tested>() {
         for (number, case) in cross_entropies::<F>().into_iter().enumerate() {
-            let (rows, classes) = [(23, 517), (9, 1_031), (8, 5_003), (8, 33_001)][number % 4];
-            let mut data =
-                RowData::new(Shape::Normal(3.0), rows, classes, classes + number % 2, number as u64);
-            data.logits[data.stride + 7] = F::NAN;
-            data.logits[2 * data.stride + classes - 1] = F::INFINITY;
-            data.logits[(rows - 2) * data.stride..][..classes].fill(-F::INFINITY);
-            for weighted in [false, true] {
-                let call = data.call(case, true, weighted);
-                for level in Level::available() {
-                    let what = format!("{case:?}, {level}, rows of {classes}");
-                    let all = call.outputs(level, &what);
-                    for row in 0..rows {
-                        assert_alone(&call, &all, row, level, &what);
+            // The first case has no options, and so the next rows are looked at meanwhile: it has every length.
+            let shapes = [(23, 517), (9, 1_031), (8, 5_003), (8, 33_001)];
+            let shapes = if number == 0 { &shapes[..] } else { &shapes[number % 4..][..1] };
+            for &(rows, classes) in shapes {
+                let mut data =
+                    RowData::new(Shape::Normal(3.0), rows, classes, classes + number % 2, number as u64);
+                data.logits[data.stride + 7] = F::NAN;
+                data.logits[2 * data.stride + classes - 1] = F::INFINITY;
+                data.logits[(rows - 2) * data.stride..][..classes].fill(-F::INFINITY);
+                for weighted in [false, true] {
+                    let call = data.call(case, true, weighted);
+                    for level in Level::available() {
+                        let what = format!("{case:?}, {level}, rows of {classes}");
+                        let all = call.outputs(level, &what);
+                        for row in 0..rows {
+                            assert_alone(&call, &all, row, level, &what);
+                        }
                     }
                 }
             }
