@@ -17,5 +17,8 @@ if ! [ -x "$python" ]; then
 fi
 # Some machines have it set for old builds of OpenBLAS, and it slows new ones down.
 unset OPENBLAS_CORETYPE OPENBLAS_L2_SIZE
-"$python" "$here/python/measure.py" "$(cd "$dir" && pwd)" "$@"
+dir=$(cd "$dir" && pwd)
+# What is measured is this checkout, not the one that was installed.
+(cd "$here" && CARGO_TARGET_DIR=$dir/target cargo build --release --locked --bin fused_loss --bin memory)
+"$python" "$here/python/measure.py" "$dir" "$@"
 "$python" "$here/python/report.py"
