@@ -14,14 +14,14 @@ use crate::sum::{Aligned, HighLow, LaneSum, fold, store_rows, two_product_of, tw
 use crate::total::{Exact, Total};
 
 mod power;
+mod tile;
 
 pub use power::{Constants, F32, F64, Logits, Power, Powers};
+pub use tile::Ahead;
+use tile::Tile;
 
 /// The most rows of a register.
 pub const ROWS: usize = 32;
-
-/// How many times [`Float::WIDTH`] classes are added plainly.
-const GROUPS: usize = 4;
 
 /// What rows' exponentials come to, in units of each row's own: a row a lane.
 #[derive(Clone, Copy)]
@@ -141,12 +141,6 @@ pub fn is_place<V: Lanes>(zero: V, at: usize, place: usize) -> V::Mask {
     }
 }
 
-/// A register that begins at `at`, but for the lane of place `except`.
-#[inline(always)]
-fn without<V: Lanes>(zero: V, lanes: V, at: usize, except: usize) -> V {
-    if except.wrapping_sub(at) < V::LANES { (!is_place(zero, at, except)).keep(lanes) } else { lanes }
-}
-
 /// The greatest number of a row, and the place of the first element that equals it.
 #[cfg_attr(not(small), inline(always))]
 #[cfg_attr(small, inline(never))]
@@ -238,13 +232,6 @@ pub struct Row<'a, F> {
     /// The logits of a later row, and the greatest of them once this row's exponentials have been added up.
     next: &'a [F],
     next_max: Option<F>,
-}
-
-/// So many elements further there are other logits, and other room for a gradient, that will be looked at soon.
-#[derive(Clone, Copy, Default)]
-pub struct Ahead {
-    pub logits: usize,
-    pub grad: usize,
 }
 
 impl<'a, F: Float> Row<'a, F> {
@@ -362,7 +349,7 @@ impl<'a, F: Float> Row<'a, F> {
     {
         let mut sums = [LaneSum::new(zero); PARTS];
         let mut next_max = zero.splat(-F::INFINITY);
-        let size = GROUPS * WIDTH;
+        let size = Tile::<V, WIDTH, SHAPED>::SIZE;
         let whole = if cfg!(small) { from } else { to - (to - from) % size };
         let tile = Tile::<V, WIDTH, SHAPED> { zero, power, ahead: self.ahead };
         // Whole tiles, then the one that has the place that is left out, or ends too early; and what is behind that the same way.
@@ -411,113 +398,5 @@ impl<'a, F: Float> Row<'a, F> {
                 Some(self.next_max.map_or(greatest, |max| if greatest > max { greatest } else { max }));
         }
         sums
-    }
-}
-
-/// Tiles of exponentials: some registers for each of the sums.
-struct Tile<V: Lanes, const WIDTH: usize, const SHAPED: bool> {
-    zero: V,
-    power: Power<V>,
-    ahead: Ahead,
-}
-
-impl<F: Float, V: Lanes<Elem = F>, const WIDTH: usize, const SHAPED: bool> Tile<V, WIDTH, SHAPED> {
-    /// Adds up whole tiles: exponentials of `logits` or, unless they are `APART`, of what lies where exponentials are kept.
-    #[inline(always)]
-    fn add_whole<const PARTS: usize, const APART: bool, const KEEP: bool, const NEXT: bool>(
-        &self,
-        logits: &[F],
-        kept: &mut [F],
-        next: &[F],
-        sums: &mut [LaneSum<V>; PARTS],
-        next_max: &mut V,
-    ) {
-        let size = GROUPS * WIDTH;
-        let count = if APART { logits.len() } else { kept.len() } / size;
-        let (mut logits, mut next) = (logits.chunks_exact(size), next.chunks_exact(size));
-        let mut kept = kept.chunks_exact_mut(size);
-        for _ in 0..count {
-            let (logits, kept, next) = match (logits.next(), kept.next(), next.next()) {
-                (None, ..) if APART => break,
-                (_, None, _) if KEEP => break,
-                (.., None) if NEXT => break,
-                (logits, kept, next) => {
-                    (logits.unwrap_or_default(), kept.unwrap_or_default(), next.unwrap_or_default())
-                }
-            };
-            for (part, sum) in sums.iter_mut().enumerate() {
-                let few = self.part::<APART, KEEP, NEXT>(logits, kept, next, part, next_max);
-                sum.add(few, true);
-            }
-        }
-    }
-
-    /// The plain sum of one part of a whole tile.
-    #[inline(always)]
-    fn part<const APART: bool, const KEEP: bool, const NEXT: bool>(
-        &self,
-        logits: &[F],
-        kept: &mut [F],
-        next: &[F],
-        part: usize,
-        next_max: &mut V,
-    ) -> V {
-        let mut few = self.zero;
-        for group in 0..GROUPS {
-            let lanes = group * WIDTH + part * V::LANES..group * WIDTH + (part + 1) * V::LANES;
-            let logits = if APART { &logits[lanes.clone()] } else { &kept[lanes.clone()] };
-            let e = self.power.exp::<SHAPED>(self.zero.load(logits));
-            self.zero.prefetch(logits.as_ptr().wrapping_add(self.ahead.logits));
-            if NEXT {
-                // While exponentials are worked out, there is time to wait for memory.
-                *next_max = self.zero.load(&next[lanes.clone()]).max(*next_max);
-            }
-            if KEEP {
-                let kept = &mut kept[lanes];
-                if APART {
-                    self.zero.prefetch(kept.as_ptr().wrapping_add(self.ahead.grad));
-                }
-                e.store(kept);
-            }
-            few = if group == 0 { e } else { few + e };
-        }
-        few
-    }
-
-    /// Adds up a tile that is not whole, or has a place that is left out. Without `logits`, they lie where exponentials are
-    /// kept.
-    #[inline(always)]
-    fn add_odd<const PARTS: usize>(
-        &self,
-        logits: &[F],
-        kept: &mut [F],
-        keep: bool,
-        except: usize,
-        sums: &mut [LaneSum<V>; PARTS],
-    ) {
-        let zero = self.zero;
-        let apart = !logits.is_empty();
-        for (part, sum) in sums.iter_mut().enumerate() {
-            let (mut few, mut at) = (zero, part * V::LANES);
-            while let Some(lanes) = if apart { logits } else { &*kept }.get(at..at + V::LANES) {
-                let e = self.power.exp::<SHAPED>(zero.load(lanes));
-                match kept.get_mut(at..at + V::LANES) {
-                    Some(kept) if keep => e.store(kept),
-                    _ => {}
-                }
-                few = few + without(zero, e, at, except);
-                at += WIDTH;
-            }
-            let last = if apart { logits } else { &*kept }.get(at..).unwrap_or_default();
-            if V::LANES > 1 && !last.is_empty() {
-                let e = self.power.exp::<SHAPED>(zero.load_first(last));
-                let counted = without(zero, zero.first(last.len()).keep(e), at, except);
-                if keep {
-                    store_from(e, kept, at);
-                }
-                few = few + counted;
-            }
-            sum.add(few, true);
-        }
     }
 }
