@@ -288,12 +288,12 @@ impl<'a, L: Copy, F: Float, T: Targets<L, F>> Batch<'a, L, F, T> {
     /// let batch = BceWithLogits::default().batch(&[0.0_f32, 0.0], &[1.0, 1.5]);
     /// assert_eq!(batch.check(), Err(Error::Target { index: 1, value: 1.5 }));
     /// ```
-    pub fn check(self) -> Result<(), Error<F>> {
+    pub fn check(mut self) -> Result<(), Error<F>> {
         self.check_shape()?;
         self.check_values()
     }
 
-    pub(crate) fn end_in_total<R: Runs<L, F, T>>(self) -> Result<Total<F>, Error<F>> {
+    pub(crate) fn end_in_total<R: Runs<L, F, T>>(mut self) -> Result<Total<F>, Error<F>> {
         self.check_shape()?;
         let mut total = self.taking_part(self.weights.unwrap_or_default())?;
         let factor = self.scale;
@@ -303,7 +303,7 @@ impl<'a, L: Copy, F: Float, T: Targets<L, F>> Batch<'a, L, F, T> {
 
     /// Inlined, for of a call whose options the compiler knows there is little left.
     #[cfg_attr(not(small), inline(always))]
-    pub(crate) fn end<R: Runs<L, F, T>>(self, end: End) -> Result<F, Error<F>> {
+    pub(crate) fn end<R: Runs<L, F, T>>(mut self, end: End) -> Result<F, Error<F>> {
         self.check_shape()?;
         let divisor = match end {
             End::Sum => {
@@ -355,7 +355,7 @@ impl<'a, L: Copy, F: Float, T: Targets<L, F>> Batch<'a, L, F, T> {
         self.target.count(self.pred().len())
     }
 
-    pub(crate) fn check_shape(&self) -> Result<(), Error<F>> {
+    pub(crate) fn check_shape(&mut self) -> Result<(), Error<F>> {
         let elements = self.pred().len();
         self.target.check_lengths(elements)?;
         let losses = self.target.count(elements);

@@ -174,7 +174,7 @@ impl<F: Float, L: Loss<F>> Targets<L, F> for &[F] {
     }
 
     #[inline]
-    fn check(&self, loss: L, _: &[F]) -> Result<(), Error<F>> {
+    fn check(&mut self, loss: L, _: &[F]) -> Result<(), Error<F>> {
         loss.check()
     }
 

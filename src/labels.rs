@@ -24,7 +24,7 @@ mod sealed {
 const CHUNK: usize = 64;
 
 /// Whether all labels are from 0 on and below the number of classes: without a branch for each.
-#[inline]
+#[inline(always)]
 fn all_below(labels: impl Iterator<Item = i64>, classes: usize) -> bool {
     let last = classes as i64 - 1;
     labels.fold(0, |signs, label| signs | label | last.wrapping_sub(label)) >= 0
@@ -67,6 +67,8 @@ macro_rules! labels {
             }
 
             /// The labels of rows from `first` on as numbers; -1 where one is none of so few classes.
+            #[cfg_attr(not(small), inline(always))]
+            #[cfg_attr(small, inline(never))]
             pub fn classes_into<F: Float>(self, first: usize, classes: usize, into: &mut [F]) {
                 if cfg!(small) {
                     for (row, into) in (first..).zip(into) {
@@ -148,14 +150,14 @@ impl<'a> Labels<'a> {
         ignore_index.is_some() && self.get(row) == ignore_index.map(i128::from)
     }
 
-    /// `Err(Label)` for the first label that is no class, but for rows that are left out: those with this label or with
-    /// the weight 0.
+    /// Whether all labels are classes. `Err(Label)` for the first that is none, but for rows that are left out: those with
+    /// this label or with the weight 0.
     pub fn check<F: Float>(
         self,
         classes: usize,
         ignore_index: Option<i64>,
         weights: &[F],
-    ) -> Result<(), Error<F>> {
+    ) -> Result<bool, Error<F>> {
         let mut from = 0;
         while let Some(row) = self.find_other(from, classes) {
             if !self.ignored(row, ignore_index) && weights.get(row) != Some(&F::ZERO) {
@@ -164,6 +166,6 @@ impl<'a> Labels<'a> {
             }
             from = row + 1;
         }
-        Ok(())
+        Ok(from == 0)
     }
 }

@@ -159,6 +159,12 @@ pub trait Lanes:
     /// `self == other`.
     fn eq(self, other: Self) -> Self::Mask;
 
+    /// `self != other`; true where one is NaN.
+    #[inline(always)]
+    fn ne(self, other: Self) -> Self::Mask {
+        !self.eq(other)
+    }
+
     /// The number of a bit pattern in every lane.
     #[inline(always)]
     fn splat_bits(self, bits: u64) -> Self {

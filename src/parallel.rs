@@ -248,7 +248,7 @@ impl<F: Float, L: RowLoss<F>> Cut<L, F> for RowTargets<'_, F> {
     }
 
     fn cut(self, losses: usize) -> (Self, Self) {
-        let RowTargets { classes, stride, class_weights, .. } = self;
+        let RowTargets { classes, stride, all_classes, class_weights, .. } = self;
         let (of, other_of) = match self.of {
             OfRow::Each(target) => {
                 let (first, second) = target.split_at_checked(losses * stride).unwrap_or_default();
@@ -261,9 +261,9 @@ impl<F: Float, L: RowLoss<F>> Cut<L, F> for RowTargets<'_, F> {
         };
         let (log_sums, other_log_sums) = cut_some(self.log_sums, losses);
         let (hits, other_hits) = cut_some(self.hits, losses);
-        let first = RowTargets { classes, stride, of, class_weights, log_sums, hits };
+        let first = RowTargets { classes, stride, of, all_classes, class_weights, log_sums, hits };
         let (of, log_sums, hits) = (other_of, other_log_sums, other_hits);
-        (first, RowTargets { classes, stride, of, class_weights, log_sums, hits })
+        (first, RowTargets { classes, stride, of, all_classes, class_weights, log_sums, hits })
     }
 }
 

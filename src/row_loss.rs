@@ -8,7 +8,7 @@ use crate::job::{Job, Targets};
 use crate::labels::Labels;
 use crate::loss::{Domain, Loss, Named, named};
 use crate::parameter::{Parameter, Setting, Values};
-use crate::sum::HighLow;
+use crate::sum::{HighLow, fold, two_sum};
 use crate::total::{Exact, ROWS, Total, divisor};
 
 mod any;
@@ -102,6 +102,8 @@ pub struct RowTargets<'a, F> {
     /// From the start of a row to that of the next.
     pub stride: usize,
     pub of: OfRow<'a, F>,
+    /// Whether every label has been seen to be a class.
+    pub all_classes: bool,
     /// A factor for each class.
     pub class_weights: Option<&'a [F]>,
     /// For the logarithm of the sum of a row's exponentials.
@@ -141,7 +143,8 @@ impl<F: Float> RowTargets<'_, F> {
     }
 
     /// The classes that the labels of rows from `first` on name, as numbers; -1 where one is none of so few classes.
-    #[inline]
+    #[cfg_attr(not(small), inline(always))]
+    #[cfg_attr(small, inline(never))]
     pub fn classes_of_labels(&self, first: usize, into: &mut [F]) {
         if let OfRow::Label(labels) = self.of {
             labels.classes_into(first, self.classes, into);
@@ -220,7 +223,7 @@ impl<F: Float, L: RowLoss<F>> Targets<L, F> for RowTargets<'_, F> {
         }
     }
 
-    fn check(&self, loss: L, weights: &[F]) -> Result<(), Error<F>> {
+    fn check(&mut self, loss: L, weights: &[F]) -> Result<(), Error<F>> {
         loss.check()?;
         for (what, asked, taken) in [
             ("class_weights", self.class_weights.is_some(), loss.weighs_classes()),
@@ -237,7 +240,10 @@ impl<F: Float, L: RowLoss<F>> Targets<L, F> for RowTargets<'_, F> {
         }
         match self.of {
             OfRow::Each(_) => Ok(()),
-            OfRow::Label(labels) => labels.check(self.classes, loss.ignore_index(), weights),
+            OfRow::Label(labels) => {
+                self.all_classes = labels.check(self.classes, loss.ignore_index(), weights)?;
+                Ok(())
+            }
         }
     }
 
@@ -281,11 +287,16 @@ impl<F: Float, L: RowLoss<F>> Targets<L, F> for RowTargets<'_, F> {
 }
 
 impl<F: Float> RowTargets<'_, F> {
+    fn is_class(&self, label: i64) -> bool {
+        usize::try_from(label).is_ok_and(|label| label < self.classes)
+    }
+
     /// How many rows take part, and the sum of what they weigh.
     fn sum_weights(&self, ignore_index: Option<i64>, rows: usize, weights: &[F]) -> Total<F> {
         let mut total = Total::default();
         if weights.is_empty() && self.class_weights.is_none() {
             let ignored = match (self.of, ignore_index) {
+                (OfRow::Label(_), Some(index)) if self.all_classes && !self.is_class(index) => 0,
                 (OfRow::Label(labels), Some(index)) => labels.count_of(index),
                 _ => 0,
             };
@@ -334,8 +345,25 @@ pub fn sum_rows<F: Float>(
         let losses = &mut losses[..count];
         fill(first, losses)?;
         for group in losses.chunks(ROWS) {
-            exact.add_pair(sum(group, level, None)?);
+            exact.add_pair(match group.try_into() {
+                Ok(whole) if !cfg!(small) => sum_of_group(whole),
+                _ => sum(group, level, None)?,
+            });
         }
     }
     Ok(exact.high_low())
+}
+
+/// The sum of a whole group: what [`sum`] gives, without a call into a level for so little.
+fn sum_of_group<F: Float>(losses: &[F; ROWS]) -> HighLow<F> {
+    if F::WIDTH == ROWS {
+        return fold(losses, None, ROWS);
+    }
+    const HALF: usize = ROWS / 2;
+    let [mut sums, mut errors] = [[F::ZERO; HALF]; 2];
+    for (lane, (&first, &second)) in losses.iter().zip(&losses[HALF..]).enumerate() {
+        let both = two_sum(first, second);
+        (sums[lane], errors[lane]) = (both.high, both.low);
+    }
+    fold(&sums, Some(&errors), HALF)
 }

@@ -147,7 +147,8 @@ impl<'a, L: RowLoss<F>, F: Float> Rows<'a, L, F> {
     fn of(self, of: OfRow<'a, F>) -> Batch<'a, L, F, RowTargets<'a, F>> {
         let Rows { loss, pred, classes, stride } = self;
         let (class_weights, log_sums, hits) = (None, None, None);
-        Batch::new(loss, pred, RowTargets { classes, stride, of, class_weights, log_sums, hits })
+        let all_classes = false;
+        Batch::new(loss, pred, RowTargets { classes, stride, of, all_classes, class_weights, log_sums, hits })
     }
 }
 
@@ -210,7 +211,7 @@ impl<'a, L: RowLoss<F>, F: Float> Batch<'a, L, F, RowTargets<'a, F>> {
     /// assert_eq!((divisor.count(), divisor.weight()), (1, 0.5));
     /// # Ok::<(), fused_loss::Error<f32>>(())
     /// ```
-    pub fn divisor(self) -> Result<Total<F>, Error<F>> {
+    pub fn divisor(mut self) -> Result<Total<F>, Error<F>> {
         self.check_shape()?;
         self.taking_part(&[])
     }

@@ -10,7 +10,7 @@
 use crate::float::Float;
 use crate::lanes::{Lanes, Mask, Scalar};
 use crate::math::Functions;
-use crate::sum::{Aligned, HighLow, LaneSum, fold, store_rows, two_product_of, two_sum_of};
+use crate::sum::{Aligned, HighLow, LaneSum, fold, quick_two_sum_of, store_rows, two_product_of, two_sum_of};
 use crate::total::{Exact, Total};
 
 mod power;
@@ -28,7 +28,9 @@ pub const ROWS: usize = 32;
 pub struct Sums<V> {
     /// The greatest logit's exponential.
     top: V,
-    /// The sum of all others, high and low.
+    /// One over it, rounded: what that is off by, [`Sums::odds`] finds.
+    of_top: V,
+    /// The sum of all others, high and low: what is to be added to the high part, which may be more than its rounding.
     rest: [V; 2],
     /// One over the sum of all, high and low.
     inverse: [V; 2],
@@ -38,13 +40,19 @@ impl<V: Lanes> Sums<V> {
     #[cfg_attr(not(small), inline(always))]
     #[cfg_attr(small, inline(never))]
     pub fn new(top: V, rest: [V; 2]) -> Self {
+        Self::of_parts(top, top.splat(V::Elem::ONE) / top, rest)
+    }
+
+    /// The same where one over the greatest logit's exponential is known already.
+    #[inline(always)]
+    pub fn of_parts(top: V, of_top: V, rest: [V; 2]) -> Self {
         let one = top.splat(V::Elem::ONE);
         let (sum, error) = two_sum_of(top, rest[0]);
-        let (sum, low) = two_sum_of(sum, error + rest[1]);
+        let (sum, low) = quick_two_sum_of(sum, error + rest[1]);
         let high = one / sum;
         let (product, error) = two_product_of(high, sum);
         let remainder = ((one - product) - error) - high * low;
-        Sums { top, rest, inverse: [high, remainder * high] }
+        Sums { top, of_top, rest, inverse: [high, remainder * high] }
     }
 
     /// S, the sum of the others over the greatest: the row's log-sum-exp is its maximum and ln(1 + S).
@@ -52,9 +60,9 @@ impl<V: Lanes> Sums<V> {
     #[cfg_attr(small, inline(never))]
     pub fn odds(&self) -> V {
         let [high, low] = self.rest;
-        let odds = high / self.top;
+        let odds = high * self.of_top;
         let (product, error) = two_product_of(odds, self.top);
-        odds + (((high - product) - error) + low) / self.top
+        odds + (((high - product) - error) + low) * self.of_top
     }
 
     /// The share of all others together, S / (1 + S).
@@ -79,6 +87,12 @@ impl<V: Lanes> Sums<V> {
         [tiny.select(high.splat(V::Elem::NAN), high), low + self.inverse[1] * by]
     }
 
+    /// The same of some rows; of the others, every share of 0 is 0.
+    #[inline(always)]
+    pub fn keep(self, rows: V::Mask) -> Self {
+        Sums { inverse: self.inverse.map(|part| rows.keep(part)), ..self }
+    }
+
     /// The share of an exponential.
     #[inline(always)]
     pub fn share(&self, exponential: V) -> V {
@@ -90,7 +104,7 @@ impl<F: Float, V: Lanes<Elem = F>> Sums<V> {
     /// Sums of which nothing but the shares will be asked.
     #[inline(always)]
     pub fn of_inverse(zero: V, inverse: [F; 2]) -> Self {
-        Sums { top: zero, rest: [zero; 2], inverse: inverse.map(|part| zero.splat(part)) }
+        Sums { top: zero, of_top: zero, rest: [zero; 2], inverse: inverse.map(|part| zero.splat(part)) }
     }
 }
 
@@ -99,7 +113,12 @@ impl<F: Float> Sums<Scalar<F>> {
     #[inline(always)]
     pub fn splat<V: Lanes<Elem = F>>(&self, zero: V) -> Sums<V> {
         let all = |x: Scalar<F>| zero.splat(x.0);
-        Sums { top: all(self.top), rest: self.rest.map(all), inverse: self.inverse.map(all) }
+        Sums {
+            top: all(self.top),
+            of_top: all(self.of_top),
+            rest: self.rest.map(all),
+            inverse: self.inverse.map(all),
+        }
     }
 }
 

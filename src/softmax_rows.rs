@@ -87,13 +87,19 @@ impl<F: Float, L: Loss<F>> OverSoftmax<F, L> {
         let of = self.without_loss();
         let rows = job.target.rows(job.pred.len().max(job.grad.len()));
         // The way depends on the call alone, as the bits of its results do.
-        let mut room = (job.target.classes <= few::FEW && !self.logits.capped()).then(few::Room::new);
+        if job.target.classes <= few::FEW && !self.logits.capped() {
+            let (mut total, classes) = (total, job.target.classes);
+            return few::Room::with(classes, &mut |mut room| {
+                sum_rows(rows, level, total.as_deref_mut(), &mut |first, losses| {
+                    let room = room.reborrow();
+                    level.run(few::Rows { job: &mut job, of, first, losses, room })?;
+                    job.put_losses(first, losses);
+                    Ok(())
+                })
+            });
+        }
         sum_rows(rows, level, total, &mut |first, losses| {
-            let (job, into) = (&mut job, &mut *losses);
-            match &mut room {
-                Some(room) => level.run(few::Rows { job, of, first, losses: into, room })?,
-                None => level.run(many::Rows { job, of, first, losses: into })?,
-            }
+            level.run(many::Rows { job: &mut job, of, first, losses })?;
             job.put_losses(first, losses);
             Ok(())
         })

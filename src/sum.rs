@@ -41,13 +41,6 @@ impl<V: Lanes> LaneSum<V> {
         self.sum = sum;
     }
 
-    /// The sum, high and low.
-    #[inline(always)]
-    pub fn pair(self) -> [V; 2] {
-        let (high, low) = two_sum_of(self.sum, self.error);
-        [high, low]
-    }
-
     /// Two sums as one.
     #[inline(always)]
     fn with(self, other: Self) -> Self {
@@ -108,6 +101,13 @@ pub fn two_sum_of<V: Lanes>(a: V, b: V) -> (V, V) {
     let high = a + b;
     let of_b = high - a;
     (high, (a - (high - of_b)) + (b - of_b))
+}
+
+/// The same where `a` is no less than `b` in magnitude (Dekker 1971).
+#[inline(always)]
+pub fn quick_two_sum_of<V: Lanes>(a: V, b: V) -> (V, V) {
+    let high = a + b;
+    (high, b - (high - a))
 }
 
 /// `a * b` and what its rounding leaves out, exactly, for numbers that are neither huge nor tiny. Either way to it gives

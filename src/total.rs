@@ -59,6 +59,22 @@ pub struct Exact<F: Float> {
     seen: u8,
 }
 
+/// Adds a part to a limb, or subtracts it, with what the last limb carries; whether this one carries.
+#[inline(always)]
+fn step(limb: &mut u64, part: u64, carry: bool, negative: bool) -> bool {
+    let carry = u64::from(carry);
+    let ((first, over), (second, over_again));
+    if negative {
+        (first, over) = limb.overflowing_sub(part);
+        (second, over_again) = first.overflowing_sub(carry);
+    } else {
+        (first, over) = limb.overflowing_add(part);
+        (second, over_again) = first.overflowing_add(carry);
+    }
+    *limb = second;
+    over || over_again
+}
+
 impl<F: Float> Exact<F> {
     pub const ZERO: Self = Exact { limbs: F::ZERO_LIMBS, seen: 0 };
 
@@ -95,21 +111,15 @@ impl<F: Float> Exact<F> {
     /// Adds or subtracts `value` 2^`position`.
     fn add_at(&mut self, position: usize, value: u64, negative: bool) {
         let (limb, offset) = (position / 64, position % 64);
-        // In two steps, since a shift by 64 is none.
-        let parts = [value << offset, value >> 1 >> (63 - offset)];
+        let mut limbs = self.limbs.as_mut().get_mut(limb..).unwrap_or_default().iter_mut();
         let mut carry = false;
-        for (place, limb) in self.limbs.as_mut().iter_mut().skip(limb).enumerate() {
-            let part = parts.get(place).copied().unwrap_or(0);
-            if place > 1 && !carry {
-                break;
-            }
-            let (first, over) =
-                if negative { limb.overflowing_sub(part) } else { limb.overflowing_add(part) };
-            let carried = u64::from(carry);
-            let (second, over_again) =
-                if negative { first.overflowing_sub(carried) } else { first.overflowing_add(carried) };
-            *limb = second;
-            carry = over || over_again;
+        // In two steps, since a shift by 64 is none.
+        for (part, limb) in [value << offset, value >> 1 >> (63 - offset)].into_iter().zip(&mut limbs) {
+            carry = step(limb, part, carry, negative);
+        }
+        // Seldom is there more to carry.
+        while carry && let Some(limb) = limbs.next() {
+            carry = step(limb, 0, carry, negative);
         }
     }
 

@@ -155,6 +155,10 @@ impl<V: Lanes> Lanes for Pair<V> {
         Pair(self.0.eq(other.0), self.1.eq(other.1))
     }
     #[inline(always)]
+    fn ne(self, other: Self) -> Self::Mask {
+        Pair(self.0.ne(other.0), self.1.ne(other.1))
+    }
+    #[inline(always)]
     fn bits_and(self, other: Self) -> Self {
         Pair(self.0.bits_and(other.0), self.1.bits_and(other.1))
     }

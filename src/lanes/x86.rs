@@ -140,6 +140,10 @@ macro_rules! x86_register {
                 $mask(unsafe { $cmp::<_CMP_EQ_OQ>(self.0, other.0) })
             }
             #[inline(always)]
+            fn ne(self, other: Self) -> $mask {
+                $mask(unsafe { $cmp::<_CMP_NEQ_UQ>(self.0, other.0) })
+            }
+            #[inline(always)]
             fn bits_and(self, other: Self) -> Self {
                 Self(unsafe { $and(self.0, other.0) })
             }

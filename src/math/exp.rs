@@ -145,6 +145,13 @@ pub(crate) fn scaled<V: Lanes, const TEMPERED: bool>(z: V, magic: V, of: &Scalin
     }
 }
 
+/// A power of two above what [`scaled`] gives, but no more than three times it.
+#[inline(always)]
+pub(crate) fn scaled_bound<V: Lanes>(z: V, magic: V, of: &Scaling<V::Elem>) -> V {
+    let power = z.mul_add(z.splat(of.log2_e), magic).bits_shl(V::Elem::SIGNIFICAND - 1);
+    power + power
+}
+
 /// e^x, for x <= 0: cheaper than [`exp`].
 ///
 /// - Valid range: -inf to 0.

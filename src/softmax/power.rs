@@ -17,7 +17,7 @@
 use super::{ROWS, lane};
 use crate::float::Float;
 use crate::lanes::{Lanes, Mask};
-use crate::math::{Scaling, exp_m1, scaled};
+use crate::math::{Scaling, exp_m1, scaled, scaled_bound};
 use crate::sum::two_product;
 
 /// What logits go through before the exponential.
@@ -175,6 +175,12 @@ impl<V: Lanes> Power<V> {
             // Nothing is subtracted.
             false => scaled::<V, false>(self.limit.max(z), self.magic, &self.logits.scaling),
         }
+    }
+
+    /// A power of two above the exponential of a logit that is under its cap already, and of all lesser ones.
+    #[inline(always)]
+    pub fn bound(&self, z: V) -> V {
+        scaled_bound(self.limit.max(z - self.shift), self.magic, &self.logits.scaling)
     }
 
     /// The same for a logit that is under its cap already.

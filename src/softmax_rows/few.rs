@@ -10,8 +10,8 @@ use crate::float::Float;
 use crate::job::Job;
 use crate::lanes::{Lanes, Mask};
 use crate::row_loss::RowTargets;
-use crate::softmax::{Power, ROWS};
-use crate::sum::{Aligned, LaneSum};
+use crate::softmax::{Power, ROWS, load_from};
+use crate::sum::{Aligned, quick_two_sum_of, two_sum_of};
 
 /// Rows of at most so many classes go this way.
 pub const FEW: usize = 64;
@@ -24,24 +24,40 @@ pub struct Rows<'j, 'a, 't, F: Float> {
     pub of: OverSoftmax<F, ()>,
     pub first: usize,
     pub losses: &'j mut [F],
-    pub room: &'j mut Room<F>,
+    pub room: Room<'j, F>,
 }
 
-/// The logits of a register's rows. Where these kernels run a number at a time only, that is one row.
-const ROOM: usize =
-    if cfg!(all(not(x86_dispatch), any(small, not(portable_simd)))) { FEW } else { ROWS * FEW };
-
-/// What a call needs beside its slices, written once a call.
-pub struct Room<F> {
+/// What a call needs beside its slices, written once a call: the logits of a register's rows, twice.
+pub struct Room<'a, F> {
     /// Copies of rows.
-    rows: [F; ROOM],
+    rows: &'a mut [F],
     /// The exponentials, class by class.
-    exponentials: Aligned<[F; ROOM]>,
+    exponentials: &'a mut [F],
 }
 
-impl<F: Float> Room<F> {
-    pub fn new() -> Self {
-        Room { rows: [F::ZERO; ROOM], exponentials: Aligned([F::ZERO; ROOM]) }
+impl<F: Float> Room<'_, F> {
+    /// Calls back with room for rows of so many classes.
+    pub fn with<R>(classes: usize, run: &mut dyn FnMut(Room<'_, F>) -> R) -> R {
+        // Where these kernels run a number at a time only, that is one row.
+        const LANES: usize =
+            if cfg!(all(not(x86_dispatch), any(small, not(portable_simd)))) { 1 } else { ROWS };
+        // What is little used costs more than it looks: all of it is written first.
+        if cfg!(small) || classes > FEW / 4 {
+            Self::sized::<{ LANES * FEW }, R>(run)
+        } else {
+            Self::sized::<{ LANES * FEW / 4 }, R>(run)
+        }
+    }
+
+    #[inline(never)]
+    fn sized<const N: usize, R>(run: &mut dyn FnMut(Room<'_, F>) -> R) -> R {
+        let (mut rows, mut exponentials) = ([F::ZERO; N], Aligned([F::ZERO; N]));
+        run(Room { rows: &mut rows, exponentials: &mut exponentials.0 })
+    }
+
+    /// The same for a while.
+    pub fn reborrow(&mut self) -> Room<'_, F> {
+        Room { rows: self.rows, exponentials: self.exponentials }
     }
 }
 
@@ -51,34 +67,39 @@ impl<F: Float> Kernel<F> for Rows<'_, '_, '_, F> {
 
     #[inline(always)]
     fn run<V: Lanes<Elem = F>, const WIDTH: usize, const PARTS: usize>(self, zero: V) -> Self::Output {
-        let Rows { job, of, first, losses, room } = self;
+        let Rows { job, of, first, losses, mut room } = self;
+        let mut places = [F::ZERO; FEW];
+        for (place, class) in places.iter_mut().zip(0..job.target.classes as i16) {
+            *place = F::from(class);
+        }
+        // The classes that labels name wait where the losses will be.
+        job.target.classes_of_labels(first, losses);
         for (tile, losses) in losses.chunks_mut(V::LANES).enumerate() {
             let first = first + tile * V::LANES;
             let weights = job.weights.get(first..first + losses.len()).unwrap_or_default();
             if let Some(bad) = weights.iter().position(|weight| !weight.finite()) {
                 return Err(Error::Weight { index: first + bad, value: weights[bad] });
             }
-            tile_at(job, &of, zero, first, losses.len(), room).store_first(losses);
+            tile_at(job, &of, zero, first, losses, room.reborrow(), &places).store_first(losses);
         }
         Ok(())
     }
 }
 
-/// The weighted losses of `count` rows.
+/// The weighted losses of rows, of which the label's `places` are known.
 #[inline(always)]
 fn tile_at<F: Float, V: Lanes<Elem = F>>(
     job: &mut Job<'_, F, RowTargets<'_, F>>,
     of: &OverSoftmax<F, ()>,
     zero: V,
     first: usize,
-    count: usize,
-    room: &mut Room<F>,
+    own: &[F],
+    room: Room<'_, F>,
+    places: &[F; FEW],
 ) -> V {
     let RowTargets { classes, stride, .. } = job.target;
-    let Room { rows: room, exponentials: Aligned(exponentials) } = room;
-    let mut lanes = [F::ZERO; ROWS];
-    job.target.classes_of_labels(first, lanes.get_mut(..count).unwrap_or_default());
-    let class = zero.load(&lanes);
+    let Room { rows: room, exponentials } = room;
+    let (class, count) = load_from(zero, own, 0);
     let mut weights = Weights::new(job, zero, first, count);
     // A label that is no class has been seen to be that of a row that is left out.
     weights.masked = weights.masked | class.lt(zero);
@@ -99,7 +120,7 @@ fn tile_at<F: Float, V: Lanes<Elem = F>>(
         (logits, stride)
     };
     let tile = Tile { of, weights, class, classes };
-    let (known, at) = tile.add_up(zero, from, row, exponentials);
+    let (known, at) = tile.add_up(zero, from, row, exponentials, places, job.target.hits.is_some());
     let found = known.find(job.lift, job.factor, of);
     if job.target.hits.is_some() || job.target.log_sums.is_some() {
         tile.report(job, &found, at, first..first + count, elements.start);
@@ -110,7 +131,7 @@ fn tile_at<F: Float, V: Lanes<Elem = F>>(
             copy_rows(grad, stride, room, wide, classes);
         }
         let (into, row) = if staged { (&mut room[..], wide) } else { (&mut *grad, stride) };
-        tile.write(&found, zero, exponentials, into, row, job.add);
+        tile.write(&found, zero, exponentials, places, into, row, job.add);
         if staged {
             copy_rows(room, wide, grad, stride, classes);
         }
@@ -137,9 +158,18 @@ struct Tile<'a, F, V: Lanes> {
 }
 
 impl<F: Float, V: Lanes<Elem = F>> Tile<'_, F, V> {
-    /// Finds the exponentials, class by class, and what is known of the rows then; with the class of the greatest logit.
+    /// Finds the exponentials, class by class, and what is known of the rows then; with the class of the greatest logit,
+    /// where that is `wanted`.
     #[inline(always)]
-    fn add_up(&self, zero: V, logits: &[F], stride: usize, values: &mut [F]) -> (Known<V>, V) {
+    fn add_up(
+        &self,
+        zero: V,
+        logits: &[F],
+        stride: usize,
+        values: &mut [F],
+        places: &[F],
+        wanted: bool,
+    ) -> (Known<V>, V) {
         let classes = self.classes;
         let values = values.get_mut(..classes.max(GROUP) * V::LANES).unwrap_or_default();
         for start in starts(classes) {
@@ -150,83 +180,122 @@ impl<F: Float, V: Lanes<Elem = F>> Tile<'_, F, V> {
             }
         }
         let values = values.get_mut(..classes * V::LANES).unwrap_or_default();
-        let (mut max, mut at, mut place) = (zero.splat(-F::INFINITY), zero, zero);
+        // The second greatest is the greatest once more where there are several.
+        let mut max = zero.splat(-F::INFINITY);
+        let mut second = max;
         for z in values.chunks_exact(V::LANES) {
             let z = zero.load(z);
-            at = z.gt(max).select(place, at);
+            second = max.min(z).max(second);
             max = z.max(max);
-            place = place + zero.splat(F::ONE);
         }
         let finite = max.abs().le(zero.splat(F::MAX));
         let finite_max = finite.select(max, zero);
+        let (mut at, mut more) = (zero, zero);
+        if wanted {
+            for (z, &place) in values.chunks_exact(V::LANES).zip(places).rev() {
+                at = zero.load(z).eq(max).select(zero.splat(place), at);
+            }
+        }
+        let tied = second.eq(max) & finite;
+        if tied.any() {
+            let one = zero.splat(F::ONE);
+            for z in values.chunks_exact(V::LANES) {
+                more = more + zero.load(z).eq(max).keep(one);
+            }
+            more = tied.keep(more - one);
+        }
         let power = self.of.logits.against(finite_max);
-        let (rest, own) = match self.of.logits.shaped_any(finite_max) {
-            false => self.exponentials::<false>(zero, values, power, at),
-            true => self.exponentials::<true>(zero, values, power, at),
+        // Long before it is needed, since the CPU cannot look that far ahead.
+        let top = power.of_capped(finite_max).abreast();
+        let of_top = (zero.splat(F::ONE) / top).abreast();
+        let (mut rest, [own, own_exponential]) = match self.of.logits.shaped_any(finite_max) {
+            false => self.exponentials::<false>(zero, values, places, power, [max, second]),
+            true => self.exponentials::<true>(zero, values, places, power, [max, second]),
         };
-        let known = Known {
-            weights: self.weights,
-            max,
-            own: own[0],
-            own_exponential: Some(own[1]),
-            rest: rest.pair(),
-            hit: self.class.eq(at),
-        };
-        (known, at)
+        if tied.any() {
+            // Nothing changes in the other lanes.
+            let (sum, error) = two_sum_of(rest[0], more * top);
+            rest = [sum, error + rest[1]];
+        }
+        let hit = own.eq(max);
+        let exponentials = Some([top, of_top, own_exponential]);
+        (Known { weights: self.weights, max, own, exponentials, rest, hit }, at)
     }
 
-    /// Makes exponentials of logits. Their sum, but for those of the classes `at`; the label's logit and exponential.
+    /// Makes exponentials of logits. Their sum, but for the greatest ones, high and low; the label's logit and
+    /// exponential.
     #[inline(always)]
     fn exponentials<const SHAPED: bool>(
         &self,
         zero: V,
         values: &mut [F],
+        places: &[F],
         power: Power<V>,
-        at: V,
-    ) -> (LaneSum<V>, [V; 2]) {
-        let mut rest = LaneSum::new(zero);
-        let (mut own, mut own_exponential, mut place) = (zero, zero, zero);
-        for value in values.chunks_exact_mut(V::LANES) {
+        [max, second]: [V; 2],
+    ) -> ([V; 2], [V; 2]) {
+        // A sum that begins with more than its greatest term is never less than a term: what each addition loses takes two
+        // subtractions then (Dekker 1971). Plainly, the loss would be more than its 3 ULP off.
+        let start = power.bound(second);
+        let (mut sum, mut lost) = (start, zero);
+        let (mut own, mut own_exponential) = (zero, zero);
+        for (value, &place) in values.chunks_exact_mut(V::LANES).zip(places) {
             let z = zero.load(value);
             let e = power.exp::<SHAPED>(z);
             e.store(value);
-            let labelled = self.class.eq(place);
+            let labelled = self.class.eq(zero.splat(place));
             own = labelled.select(z, own);
             own_exponential = labelled.select(e, own_exponential);
-            // Plainly, two at a time, the loss would be more than its 3 ULP off.
-            rest.add(at.eq(place).select(zero, e), true);
-            place = place + zero.splat(F::ONE);
+            let term = z.ne(max).keep(e);
+            let next = sum + term;
+            lost = lost + (term - (next - sum));
+            sum = next;
         }
-        (rest, [own, own_exponential])
+        let (sum, error) = quick_two_sum_of(sum, -start);
+        ([sum, error + lost], [own, own_exponential])
     }
 
     #[inline(always)]
-    fn write(&self, found: &Found<V>, zero: V, values: &[F], grad: &mut [F], stride: usize, add: bool) {
+    fn write(
+        &self,
+        found: &Found<V>,
+        zero: V,
+        values: &mut [F],
+        places: &[F],
+        grad: &mut [F],
+        stride: usize,
+        add: bool,
+    ) {
         let masked = self.weights.masked;
-        let any_masked = masked.any();
-        let (mut done, mut place, one) = (0, zero, zero.splat(F::ONE));
+        let Found { mut sums, mut slope, mut factor, .. } = *found;
+        if masked.any() {
+            // Nothing of rows that are left out is multiplied by anything but 0.
+            let kept = !masked;
+            sums = sums.keep(kept);
+            (slope, factor) = (kept.keep(slope), kept.keep(factor));
+            for value in values.chunks_exact_mut(V::LANES).take(self.classes) {
+                kept.keep(zero.load(value)).store(value);
+            }
+        }
+        for (value, &place) in values.chunks_exact_mut(V::LANES).zip(places).take(self.classes) {
+            let other = sums.share(zero.load(value)) * factor;
+            self.class.ne(zero.splat(place)).select(other, slope).store(value);
+        }
+        let mut done = 0;
         for start in starts(self.classes) {
-            if start < done {
-                place = zero.splat(F::from(start as i16));
-            }
+            let values = values.get(start * V::LANES..).unwrap_or_default();
+            let grad = grad.get_mut(start..).unwrap_or_default();
             let mut columns = [zero; GROUP];
-            let mut before = columns;
+            for (column, value) in columns.iter_mut().zip(values.chunks_exact(V::LANES)) {
+                *column = zero.load(value);
+            }
             if add {
-                before = zero.load_columns(grad.get(start..).unwrap_or_default(), stride);
-            }
-            for (column, (slope, before)) in columns.iter_mut().zip(before).enumerate() {
-                let e = zero.load(values.get((start + column) * V::LANES..).unwrap_or_default());
-                *slope = self.class.eq(place).select(found.slope, found.sums.share(e) * found.factor);
-                if any_masked {
-                    *slope = masked.select(zero, *slope);
-                }
-                if add {
+                let before = zero.load_columns(grad, stride);
+                for (place, (column, before)) in (start..).zip(columns.iter_mut().zip(before)) {
                     // The last columns overlap those before, which have been added already.
-                    *slope = if start + column < done { before } else { before + *slope };
+                    *column = if place < done { before } else { before + *column };
                 }
-                place = place + one;
             }
-            V::store_columns(columns, grad.get_mut(start..).unwrap_or_default(), stride);
+            V::store_columns(columns, grad, stride);
             done = start + GROUP;
         }
     }

@@ -50,9 +50,10 @@ pub struct Known<V: Lanes> {
     pub weights: Weights<V>,
     /// The greatest logit.
     pub max: V,
-    /// The label's logit, and its exponential where that has been found already.
+    /// The label's logit.
     pub own: V,
-    pub own_exponential: Option<V>,
+    /// The exponential of the greatest logit, one over it, and that of the label's, where they have been found already.
+    pub exponentials: Option<[V; 3]>,
     /// The sum of all exponentials but the greatest, high and low.
     pub rest: [V; 2],
     /// Where the label is that of the greatest logit.
@@ -83,7 +84,12 @@ impl<F: Float, V: Lanes<Elem = F>> Known<V> {
         let finite = self.max.abs().le(own.splat(F::MAX));
         let max = of.logits.cap(finite.select(self.max, zero));
         let power: Power<V> = of.logits.against(max);
-        let sums = Sums::new(power.of_capped(max), rest);
+        let exponentials = || {
+            let top = power.of_capped(max);
+            [top, one / top, power.of_capped(of.logits.cap(own))]
+        };
+        let [top, of_top, own_exponential] = self.exponentials.unwrap_or_else(exponentials);
+        let sums = Sums::of_parts(top, of_top, rest);
         let log = ln_1p(sums.odds());
         let log_sum = of.logits.over_temperature(max) + log;
         let capped = of.logits.cap(own);
@@ -100,10 +106,7 @@ impl<F: Float, V: Lanes<Elem = F>> Known<V> {
         let loss = finite.select(loss, nan) * weights.row;
 
         let factor = weights.row * zero.splat(lift) * zero.splat(factor);
-        let share = sums.share(match self.own_exponential {
-            Some(exponential) => exponential,
-            None => power.of_capped(capped),
-        });
+        let share = sums.share(own_exponential);
         let missed = hit.select(sums.missed(), one - share);
         let slope = (of_log_sum * share - weights.class * missed) * (factor * of.logits.slope(own));
         let mut factor = finite.select((weights.class + of_log_sum) * factor, nan);

@@ -299,7 +299,7 @@ impl<F: Float> Batch<F> {
         let hit = zero.lt(zero.load(&self.hit));
         let rest = [zero.load(&self.rest[0]), zero.load(&self.rest[1])];
         let (max, own) = (zero.load(&self.max), zero.load(&self.own));
-        let known = Known { weights, max, own, own_exponential: None, rest, hit };
+        let known = Known { weights, max, own, exponentials: None, rest, hit };
         let found = known.find(lift, factor, of);
         found.slope.store(&mut self.slope);
         found.factor.store(&mut self.factor);
