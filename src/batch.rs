@@ -372,7 +372,7 @@ impl<'a, L: Copy, F: Float, T: Targets<L, F>> Batch<'a, L, F, T> {
         if !self.scale.finite() {
             return Err(Error::Parameter { name: "scale", value: self.scale, domain: "finite" });
         }
-        self.target.check(self.loss, self.weights.unwrap_or_default())
+        self.target.check(self.loss, self.weights.unwrap_or_default(), self.level)
     }
 
     /// A total of what takes part, with these weights.

@@ -174,7 +174,7 @@ impl<F: Float, L: Loss<F>> Targets<L, F> for &[F] {
     }
 
     #[inline]
-    fn check(&mut self, loss: L, _: &[F]) -> Result<(), Error<F>> {
+    fn check(&mut self, loss: L, _: &[F], _: Option<Level>) -> Result<(), Error<F>> {
         loss.check()
     }
 

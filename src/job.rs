@@ -44,7 +44,7 @@ pub trait Targets<L, F: Float>: Sized {
     /// Whether the lengths fit so many predictions.
     fn check_lengths(&self, pred: usize) -> Result<(), Error<F>>;
     /// Whether the parameters of the loss are right and the labels are classes; those of weight 0 are not looked at.
-    fn check(&mut self, loss: L, weights: &[F]) -> Result<(), Error<F>>;
+    fn check(&mut self, loss: L, weights: &[F], level: Option<Level>) -> Result<(), Error<F>>;
     /// The first bad value.
     fn first_bad(&self, loss: L, pred: &[F], weights: &[F]) -> Option<Error<F>>;
     /// What the mean of so many losses divides by.

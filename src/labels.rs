@@ -1,7 +1,9 @@
 //! Class labels, of any integer type.
 
+use crate::dispatch::{Kernel, Level};
 use crate::error::Error;
 use crate::float::Float;
+use crate::lanes::Lanes;
 
 /// An integer that can name a class: `u8`, `u16`, `u32`, `u64`, `i32` or `i64`.
 ///
@@ -107,6 +109,14 @@ macro_rules! labels {
                 }
             }
 
+            /// Whether all labels are classes.
+            #[inline(always)]
+            fn all_classes(self, classes: usize) -> bool {
+                match self {
+                    $(Labels::$name(labels) => all_below(labels.iter().map(|&label| label as i64), classes),)*
+                }
+            }
+
             /// The first row from `from` on whose label is no class.
             fn find_other(self, from: usize, classes: usize) -> Option<usize> {
                 if cfg!(small) {
@@ -116,9 +126,7 @@ macro_rules! labels {
                 match self {
                     $(Labels::$name(labels) => {
                         let labels = labels.get(from..)?;
-                        let below = |labels: &&[$integer]| {
-                            all_below(labels.iter().map(|&label| label as i64), classes)
-                        };
+                        let below = |&labels: &&[$integer]| Labels::$name(labels).all_classes(classes);
                         let whole = labels.chunks(CHUNK).take_while(below).map(<[_]>::len).sum::<usize>();
                         // Negative labels wrap around, and lie beyond all classes.
                         let other = |&label: &$integer| label as u64 >= classes as u64;
@@ -157,7 +165,11 @@ impl<'a> Labels<'a> {
         classes: usize,
         ignore_index: Option<i64>,
         weights: &[F],
+        level: Level,
     ) -> Result<bool, Error<F>> {
+        if !cfg!(small) && level.run::<f32, _>(AllClasses { labels: self, classes }) {
+            return Ok(true);
+        }
         let mut from = 0;
         while let Some(row) = self.find_other(from, classes) {
             if !self.ignored(row, ignore_index) && weights.get(row) != Some(&F::ZERO) {
@@ -167,5 +179,21 @@ impl<'a> Labels<'a> {
             from = row + 1;
         }
         Ok(from == 0)
+    }
+}
+
+/// Looks whether all labels are classes, with the level's instructions.
+struct AllClasses<'a> {
+    labels: Labels<'a>,
+    classes: usize,
+}
+
+impl Kernel<f32> for AllClasses<'_> {
+    type Output = bool;
+    const RARE: bool = true;
+
+    #[inline(always)]
+    fn run<V: Lanes<Elem = f32>, const WIDTH: usize, const PARTS: usize>(self, _: V) -> bool {
+        self.labels.all_classes(self.classes)
     }
 }

@@ -223,7 +223,7 @@ impl<F: Float, L: RowLoss<F>> Targets<L, F> for RowTargets<'_, F> {
         }
     }
 
-    fn check(&mut self, loss: L, weights: &[F]) -> Result<(), Error<F>> {
+    fn check(&mut self, loss: L, weights: &[F], level: Option<Level>) -> Result<(), Error<F>> {
         loss.check()?;
         for (what, asked, taken) in [
             ("class_weights", self.class_weights.is_some(), loss.weighs_classes()),
@@ -241,7 +241,12 @@ impl<F: Float, L: RowLoss<F>> Targets<L, F> for RowTargets<'_, F> {
         match self.of {
             OfRow::Each(_) => Ok(()),
             OfRow::Label(labels) => {
-                self.all_classes = labels.check(self.classes, loss.ignore_index(), weights)?;
+                self.all_classes = labels.check(
+                    self.classes,
+                    loss.ignore_index(),
+                    weights,
+                    level.unwrap_or_else(Level::detect),
+                )?;
                 Ok(())
             }
         }

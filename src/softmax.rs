@@ -40,16 +40,10 @@ impl<V: Lanes> Sums<V> {
     #[cfg_attr(not(small), inline(always))]
     #[cfg_attr(small, inline(never))]
     pub fn new(top: V, rest: [V; 2]) -> Self {
-        Self::of_parts(top, top.splat(V::Elem::ONE) / top, rest)
-    }
-
-    /// The same where one over the greatest logit's exponential is known already.
-    #[inline(always)]
-    pub fn of_parts(top: V, of_top: V, rest: [V; 2]) -> Self {
         let one = top.splat(V::Elem::ONE);
         let (sum, error) = two_sum_of(top, rest[0]);
         let (sum, low) = quick_two_sum_of(sum, error + rest[1]);
-        let high = one / sum;
+        let (high, of_top) = (one / sum, one / top);
         let (product, error) = two_product_of(high, sum);
         let remainder = ((one - product) - error) - high * low;
         Sums { top, of_top, rest, inverse: [high, remainder * high] }

@@ -257,10 +257,10 @@ impl<F: Float> Targets<AnyRowLoss<F>, F> for AnyTargets<'_, F> {
         }
     }
 
-    fn check(&mut self, loss: AnyRowLoss<F>, weights: &[F]) -> Result<(), Error<F>> {
+    fn check(&mut self, loss: AnyRowLoss<F>, weights: &[F], level: Option<Level>) -> Result<(), Error<F>> {
         match self {
             AnyTargets::Elements(..) => RowLoss::check(loss),
-            AnyTargets::Rows(rows) => rows.check(loss, weights),
+            AnyTargets::Rows(rows) => rows.check(loss, weights, level),
         }
     }
 

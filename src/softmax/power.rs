@@ -24,7 +24,9 @@ use crate::sum::two_product;
 #[derive(Clone, Copy, Debug)]
 pub struct Logits<F> {
     temperature: F,
-    soft_cap: Option<F>,
+    capped: bool,
+    /// 1 where there is none: a number in any case, since the compiler may divide by it before it looks.
+    soft_cap: F,
     scaling: Scaling<F>,
 }
 
@@ -41,12 +43,12 @@ impl<F: Float> Logits<F> {
             ln_2: [high, low],
             inverse: F::ONE / temperature,
         };
-        Logits { temperature, soft_cap, scaling }
+        Logits { temperature, capped: soft_cap.is_some(), soft_cap: soft_cap.unwrap_or(F::ONE), scaling }
     }
 
     /// Whether there is more to do than the exponential itself, in a row whose greatest logit is `max`.
     pub fn shaped(&self, max: F) -> bool {
-        self.soft_cap.is_some() || self.temperature != F::ONE || max.magnitude() > F::SOFTMAX.far
+        self.capped || self.temperature != F::ONE || max.magnitude() > F::SOFTMAX.far
     }
 
     /// The same of rows whose greatest logits are these.
@@ -57,7 +59,13 @@ impl<F: Float> Logits<F> {
     }
 
     pub fn capped(&self) -> bool {
-        self.soft_cap.is_some()
+        self.capped
+    }
+
+    /// The same without a cap: for code that is only for such logits, and need not look.
+    #[inline(always)]
+    pub fn uncapped(self) -> Self {
+        Logits { capped: false, ..self }
     }
 
     /// One over the temperature.
@@ -69,14 +77,13 @@ impl<F: Float> Logits<F> {
     #[cfg_attr(not(small), inline(always))]
     #[cfg_attr(small, inline(never))]
     pub fn cap<V: Lanes<Elem = F>>(&self, z: V) -> V {
-        match self.soft_cap {
-            None => z,
-            Some(cap) => {
-                let e = exp_m1((z / z.splat(cap)).abs() * z.splat(-(F::ONE + F::ONE)));
-                let tanh = -e / (e + z.splat(F::ONE + F::ONE));
-                (tanh * z.splat(cap)).copysign(z)
-            }
+        if !self.capped {
+            return z;
         }
+        let cap = z.splat(self.soft_cap);
+        let e = exp_m1((z / cap).abs() * z.splat(-(F::ONE + F::ONE)));
+        let tanh = -e / (e + z.splat(F::ONE + F::ONE));
+        (tanh * cap).copysign(z)
     }
 
     /// How the capped logit over the temperature changes with the logit: 1 / (T cosh^2(z / c)).
@@ -84,16 +91,14 @@ impl<F: Float> Logits<F> {
     #[cfg_attr(small, inline(never))]
     pub fn slope<V: Lanes<Elem = F>>(&self, z: V) -> V {
         let inverse = z.splat(self.scaling.inverse);
-        match self.soft_cap {
-            None => inverse,
-            Some(cap) => {
-                let two = z.splat(F::ONE + F::ONE);
-                let e = crate::math::exp_nonpositive((z / z.splat(cap)).abs() * -two);
-                let sum = z.splat(F::ONE) + e;
-                let half = (e + e) / sum;
-                (half + half) / sum * inverse
-            }
+        if !self.capped {
+            return inverse;
         }
+        let two = z.splat(F::ONE + F::ONE);
+        let e = crate::math::exp_nonpositive((z / z.splat(self.soft_cap)).abs() * -two);
+        let sum = z.splat(F::ONE) + e;
+        let half = (e + e) / sum;
+        (half + half) / sum * inverse
     }
 
     /// A difference of capped logits over the temperature.

@@ -68,7 +68,9 @@ impl<F: Float> Kernel<F> for Rows<'_, '_, '_, F> {
     #[inline(always)]
     fn run<V: Lanes<Elem = F>, const WIDTH: usize, const PARTS: usize>(self, zero: V) -> Self::Output {
         let Rows { job, of, first, losses, mut room } = self;
-        let mut places = [F::ZERO; FEW];
+        let of = OverSoftmax { logits: of.logits.uncapped(), ..of };
+        // Aligned, for so are the registers then for which the compiler needs room in memory: not all CPUs' stacks are.
+        let Aligned(places) = &mut Aligned([F::ZERO; FEW]);
         for (place, class) in places.iter_mut().zip(0..job.target.classes as i16) {
             *place = F::from(class);
         }
@@ -80,7 +82,7 @@ impl<F: Float> Kernel<F> for Rows<'_, '_, '_, F> {
             if let Some(bad) = weights.iter().position(|weight| !weight.finite()) {
                 return Err(Error::Weight { index: first + bad, value: weights[bad] });
             }
-            tile_at(job, &of, zero, first, losses, room.reborrow(), &places).store_first(losses);
+            tile_at(job, &of, zero, first, losses, room.reborrow(), places).store_first(losses);
         }
         Ok(())
     }
@@ -121,7 +123,15 @@ fn tile_at<F: Float, V: Lanes<Elem = F>>(
     };
     let tile = Tile { of, weights, class, classes };
     let (known, at) = tile.add_up(zero, from, row, exponentials, places, job.target.hits.is_some());
-    let found = known.find(job.lift, job.factor, of);
+    let plain = job.weights.is_empty() && job.target.class_weights.is_none() && of.z_loss == F::ZERO;
+    let found = if plain {
+        // The compiler leaves out what changes nothing.
+        let weights = Weights { masked: weights.masked, ..Weights::ones(zero) };
+        let of = OverSoftmax { z_loss: F::ZERO, ..*of };
+        Known { weights, ..known }.find(job.lift, job.factor, &of)
+    } else {
+        known.find(job.lift, job.factor, of)
+    };
     if job.target.hits.is_some() || job.target.log_sums.is_some() {
         tile.report(job, &found, at, first..first + count, elements.start);
     }
@@ -207,7 +217,6 @@ impl<F: Float, V: Lanes<Elem = F>> Tile<'_, F, V> {
         let power = self.of.logits.against(finite_max);
         // Long before it is needed, since the CPU cannot look that far ahead.
         let top = power.of_capped(finite_max).abreast();
-        let of_top = (zero.splat(F::ONE) / top).abreast();
         let (mut rest, [own, own_exponential]) = match self.of.logits.shaped_any(finite_max) {
             false => self.exponentials::<false>(zero, values, places, power, [max, second]),
             true => self.exponentials::<true>(zero, values, places, power, [max, second]),
@@ -218,7 +227,7 @@ impl<F: Float, V: Lanes<Elem = F>> Tile<'_, F, V> {
             rest = [sum, error + rest[1]];
         }
         let hit = own.eq(max);
-        let exponentials = Some([top, of_top, own_exponential]);
+        let exponentials = Some([top, own_exponential]);
         (Known { weights: self.weights, max, own, exponentials, rest, hit }, at)
     }
 

@@ -52,8 +52,8 @@ pub struct Known<V: Lanes> {
     pub max: V,
     /// The label's logit.
     pub own: V,
-    /// The exponential of the greatest logit, one over it, and that of the label's, where they have been found already.
-    pub exponentials: Option<[V; 3]>,
+    /// The exponentials of the greatest logit and of the label's, where they have been found already.
+    pub exponentials: Option<[V; 2]>,
     /// The sum of all exponentials but the greatest, high and low.
     pub rest: [V; 2],
     /// Where the label is that of the greatest logit.
@@ -84,12 +84,9 @@ impl<F: Float, V: Lanes<Elem = F>> Known<V> {
         let finite = self.max.abs().le(own.splat(F::MAX));
         let max = of.logits.cap(finite.select(self.max, zero));
         let power: Power<V> = of.logits.against(max);
-        let exponentials = || {
-            let top = power.of_capped(max);
-            [top, one / top, power.of_capped(of.logits.cap(own))]
-        };
-        let [top, of_top, own_exponential] = self.exponentials.unwrap_or_else(exponentials);
-        let sums = Sums::of_parts(top, of_top, rest);
+        let exponentials = || [power.of_capped(max), power.of_capped(of.logits.cap(own))];
+        let [top, own_exponential] = self.exponentials.unwrap_or_else(exponentials);
+        let sums = Sums::new(top, rest);
         let log = ln_1p(sums.odds());
         let log_sum = of.logits.over_temperature(max) + log;
         let capped = of.logits.cap(own);
@@ -98,21 +95,22 @@ impl<F: Float, V: Lanes<Elem = F>> Known<V> {
         let down = of.logits.over_temperature(max - capped);
         let nothing = weights.class.eq(zero) & log.eq(log);
         let mut loss = nothing.select(zero, weights.class * (down + log));
-        let mut of_log_sum = zero;
-        if of.z_loss != F::ZERO {
-            loss = loss + zero.splat(of.z_loss) * log_sum * log_sum;
-            of_log_sum = zero.splat(of.z_loss + of.z_loss) * log_sum;
-        }
-        let loss = finite.select(loss, nan) * weights.row;
-
         let factor = weights.row * zero.splat(lift) * zero.splat(factor);
         let share = sums.share(own_exponential);
         let missed = hit.select(sums.missed(), one - share);
-        let slope = (of_log_sum * share - weights.class * missed) * (factor * of.logits.slope(own));
-        let mut factor = finite.select((weights.class + of_log_sum) * factor, nan);
+        let (mut own_slope, mut other_slope) = (zero - weights.class * missed, weights.class);
+        if of.z_loss != F::ZERO {
+            loss = loss + zero.splat(of.z_loss) * log_sum * log_sum;
+            let of_log_sum = zero.splat(of.z_loss + of.z_loss) * log_sum;
+            own_slope = own_slope + of_log_sum * share;
+            other_slope = other_slope + of_log_sum;
+        }
+        let slope = own_slope * (factor * of.logits.slope(own));
+        let mut factor = finite.select(other_slope * factor, nan);
         if !of.logits.capped() {
             factor = factor * zero.splat(of.logits.inverse());
         }
+        let loss = finite.select(loss, nan) * weights.row;
         Found {
             sums,
             loss: weights.masked.select(zero, loss),
