@@ -10,7 +10,7 @@ mod logistic;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use exp::{Scaling, scaled, scaled_bound};
+pub(crate) use exp::{Scaling, scaled, scaled_power};
 pub use exp::{exp, exp_m1, exp_nonpositive};
 pub(crate) use ln::normal;
 pub use ln::{ln, ln_1p, ln_1p_unit};

@@ -145,11 +145,10 @@ pub(crate) fn scaled<V: Lanes, const TEMPERED: bool>(z: V, magic: V, of: &Scalin
     }
 }
 
-/// A power of two above what [`scaled`] gives, but no more than three times it.
+/// The power of two in what [`scaled`] gives, which is less than twice that.
 #[inline(always)]
-pub(crate) fn scaled_bound<V: Lanes>(z: V, magic: V, of: &Scaling<V::Elem>) -> V {
-    let power = z.mul_add(z.splat(of.log2_e), magic).bits_shl(V::Elem::SIGNIFICAND - 1);
-    power + power
+pub(crate) fn scaled_power<V: Lanes>(z: V, magic: V, of: &Scaling<V::Elem>) -> V {
+    z.mul_add(z.splat(of.log2_e), magic).bits_shl(V::Elem::SIGNIFICAND - 1)
 }
 
 /// e^x, for x <= 0: cheaper than [`exp`].

@@ -17,7 +17,7 @@
 use super::{ROWS, lane};
 use crate::float::Float;
 use crate::lanes::{Lanes, Mask};
-use crate::math::{Scaling, exp_m1, scaled, scaled_bound};
+use crate::math::{Scaling, exp_m1, scaled, scaled_power};
 use crate::sum::two_product;
 
 /// What logits go through before the exponential.
@@ -182,10 +182,11 @@ impl<V: Lanes> Power<V> {
         }
     }
 
-    /// A power of two above the exponential of a logit that is under its cap already, and of all lesser ones.
+    /// A power of two: the exponentials of this logit, which is under its cap already, and of lesser ones are less than twice
+    /// as much.
     #[inline(always)]
-    pub fn bound(&self, z: V) -> V {
-        scaled_bound(self.limit.max(z - self.shift), self.magic, &self.logits.scaling)
+    pub fn power_of_capped(&self, z: V) -> V {
+        scaled_power(self.limit.max(z - self.shift), self.magic, &self.logits.scaling)
     }
 
     /// The same for a logit that is under its cap already.

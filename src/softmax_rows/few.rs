@@ -121,8 +121,8 @@ fn tile_at<F: Float, V: Lanes<Elem = F>>(
     } else {
         (logits, stride)
     };
-    let tile = Tile { of, weights, class, classes };
-    let (known, at) = tile.add_up(zero, from, row, exponentials, places, job.target.hits.is_some());
+    let tile = Tile { zero, of, places, weights, class, classes };
+    let (known, at) = tile.add_up(from, row, exponentials, job.target.hits.is_some());
     let plain = job.weights.is_empty() && job.target.class_weights.is_none() && of.z_loss == F::ZERO;
     let found = if plain {
         // The compiler leaves out what changes nothing.
@@ -141,7 +141,7 @@ fn tile_at<F: Float, V: Lanes<Elem = F>>(
             copy_rows(grad, stride, room, wide, classes);
         }
         let (into, row) = if staged { (&mut room[..], wide) } else { (&mut *grad, stride) };
-        tile.write(&found, zero, exponentials, places, into, row, job.add);
+        tile.write(&found, exponentials, into, row, job.add);
         if staged {
             copy_rows(room, wide, grad, stride, classes);
         }
@@ -160,7 +160,10 @@ fn copy_rows<F: Float>(from: &[F], from_stride: usize, into: &mut [F], into_stri
 
 /// As many rows as a register has lanes.
 struct Tile<'a, F, V: Lanes> {
+    zero: V,
     of: &'a OverSoftmax<F, ()>,
+    /// The classes as numbers.
+    places: &'a [F],
     weights: Weights<V>,
     /// The label's class.
     class: V,
@@ -171,16 +174,8 @@ impl<F: Float, V: Lanes<Elem = F>> Tile<'_, F, V> {
     /// Finds the exponentials, class by class, and what is known of the rows then; with the class of the greatest logit,
     /// where that is `wanted`.
     #[inline(always)]
-    fn add_up(
-        &self,
-        zero: V,
-        logits: &[F],
-        stride: usize,
-        values: &mut [F],
-        places: &[F],
-        wanted: bool,
-    ) -> (Known<V>, V) {
-        let classes = self.classes;
+    fn add_up(&self, logits: &[F], stride: usize, values: &mut [F], wanted: bool) -> (Known<V>, V) {
+        let Tile { zero, places, classes, .. } = *self;
         let values = values.get_mut(..classes.max(GROUP) * V::LANES).unwrap_or_default();
         for start in starts(classes) {
             let columns = zero.load_columns(logits.get(start..).unwrap_or_default(), stride);
@@ -218,8 +213,8 @@ impl<F: Float, V: Lanes<Elem = F>> Tile<'_, F, V> {
         // Long before it is needed, since the CPU cannot look that far ahead.
         let top = power.of_capped(finite_max).abreast();
         let (mut rest, [own, own_exponential]) = match self.of.logits.shaped_any(finite_max) {
-            false => self.exponentials::<false>(zero, values, places, power, [max, second]),
-            true => self.exponentials::<true>(zero, values, places, power, [max, second]),
+            false => self.exponentials::<false>(values, power, [max, second]),
+            true => self.exponentials::<true>(values, power, [max, second]),
         };
         if tied.any() {
             // Nothing changes in the other lanes.
@@ -236,15 +231,14 @@ impl<F: Float, V: Lanes<Elem = F>> Tile<'_, F, V> {
     #[inline(always)]
     fn exponentials<const SHAPED: bool>(
         &self,
-        zero: V,
         values: &mut [F],
-        places: &[F],
         power: Power<V>,
         [max, second]: [V; 2],
     ) -> ([V; 2], [V; 2]) {
-        // A sum that begins with more than its greatest term is never less than a term: what each addition loses takes two
-        // subtractions then (Dekker 1971). Plainly, the loss would be more than its 3 ULP off.
-        let start = power.bound(second);
+        let Tile { zero, places, .. } = *self;
+        // A sum that begins with the power of two in its greatest term never has a lesser exponent than a term: what each
+        // addition loses takes two subtractions then (Dekker 1971). Plainly, the loss would be more than its 3 ULP off.
+        let start = power.power_of_capped(second);
         let (mut sum, mut lost) = (start, zero);
         let (mut own, mut own_exponential) = (zero, zero);
         for (value, &place) in values.chunks_exact_mut(V::LANES).zip(places) {
@@ -264,16 +258,8 @@ impl<F: Float, V: Lanes<Elem = F>> Tile<'_, F, V> {
     }
 
     #[inline(always)]
-    fn write(
-        &self,
-        found: &Found<V>,
-        zero: V,
-        values: &mut [F],
-        places: &[F],
-        grad: &mut [F],
-        stride: usize,
-        add: bool,
-    ) {
+    fn write(&self, found: &Found<V>, values: &mut [F], grad: &mut [F], stride: usize, add: bool) {
+        let Tile { zero, places, classes, .. } = *self;
         let masked = self.weights.masked;
         let Found { mut sums, mut slope, mut factor, .. } = *found;
         if masked.any() {
@@ -281,16 +267,16 @@ impl<F: Float, V: Lanes<Elem = F>> Tile<'_, F, V> {
             let kept = !masked;
             sums = sums.keep(kept);
             (slope, factor) = (kept.keep(slope), kept.keep(factor));
-            for value in values.chunks_exact_mut(V::LANES).take(self.classes) {
+            for value in values.chunks_exact_mut(V::LANES).take(classes) {
                 kept.keep(zero.load(value)).store(value);
             }
         }
-        for (value, &place) in values.chunks_exact_mut(V::LANES).zip(places).take(self.classes) {
+        for (value, &place) in values.chunks_exact_mut(V::LANES).zip(places).take(classes) {
             let other = sums.share(zero.load(value)) * factor;
             self.class.ne(zero.splat(place)).select(other, slope).store(value);
         }
         let mut done = 0;
-        for start in starts(self.classes) {
+        for start in starts(classes) {
             let values = values.get(start * V::LANES..).unwrap_or_default();
             let grad = grad.get_mut(start..).unwrap_or_default();
             let mut columns = [zero; GROUP];
