@@ -86,23 +86,26 @@ impl<F: Float, L: Loss<F>> OverSoftmax<F, L> {
     ) -> Result<HighLow<F>, Error<F>> {
         let of = self.without_loss();
         let rows = job.target.rows(job.pred.len().max(job.grad.len()));
+        let (mut total, classes) = (total, job.target.classes);
+        let mut run = |mut room: Option<few::Room<'_, F>>| {
+            sum_rows(rows, level, total.as_deref_mut(), &mut |first, losses| {
+                let (job, into) = (&mut job, &mut *losses);
+                match &mut room {
+                    Some(room) => {
+                        level.run(few::Rows { job, of, first, losses: into, room: room.reborrow() })?;
+                    }
+                    None => level.run(many::Rows { job, of, first, losses: into })?,
+                }
+                job.put_losses(first, losses);
+                Ok(())
+            })
+        };
         // The way depends on the call alone, as the bits of its results do.
-        if job.target.classes <= few::FEW && !self.logits.capped() {
-            let (mut total, classes) = (total, job.target.classes);
-            return few::Room::with(classes, &mut |mut room| {
-                sum_rows(rows, level, total.as_deref_mut(), &mut |first, losses| {
-                    let room = room.reborrow();
-                    level.run(few::Rows { job: &mut job, of, first, losses, room })?;
-                    job.put_losses(first, losses);
-                    Ok(())
-                })
-            });
+        if classes <= few::FEW && !self.logits.capped() {
+            few::Room::with(classes, &mut |room| run(Some(room)))
+        } else {
+            run(None)
         }
-        sum_rows(rows, level, total, &mut |first, losses| {
-            level.run(many::Rows { job: &mut job, of, first, losses })?;
-            job.put_losses(first, losses);
-            Ok(())
-        })
     }
 }
 

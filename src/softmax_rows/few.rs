@@ -113,7 +113,7 @@ fn tile_at<F: Float, V: Lanes<Elem = F>>(
     let logits = logits.get(elements.clone()).unwrap_or_default();
     // Four columns are loaded at a time, of as many rows as there are lanes. Where there are less of either, copies of
     // the rows have room for more.
-    let staged = count < V::LANES || classes < GROUP;
+    let staged = V::LANES > 1 && (count < V::LANES || classes < GROUP);
     let wide = classes.max(GROUP);
     let (from, row) = if staged {
         copy_rows(logits, stride, room, wide, classes);
@@ -176,8 +176,12 @@ impl<F: Float, V: Lanes<Elem = F>> Tile<'_, F, V> {
     #[inline(always)]
     fn add_up(&self, logits: &[F], stride: usize, values: &mut [F], wanted: bool) -> (Known<V>, V) {
         let Tile { zero, places, classes, .. } = *self;
-        let values = values.get_mut(..classes.max(GROUP) * V::LANES).unwrap_or_default();
-        for start in starts(classes) {
+        if V::LANES == 1 {
+            // One row is its columns.
+            let values = values.get_mut(..classes).unwrap_or_default();
+            values.iter_mut().zip(logits).for_each(|(value, &logit)| *value = logit);
+        }
+        for start in starts(classes).filter(|_| V::LANES > 1) {
             let columns = zero.load_columns(logits.get(start..).unwrap_or_default(), stride);
             let values = values.get_mut(start * V::LANES..).unwrap_or_default();
             for (column, into) in columns.into_iter().zip(values.chunks_exact_mut(V::LANES)) {
@@ -274,6 +278,13 @@ impl<F: Float, V: Lanes<Elem = F>> Tile<'_, F, V> {
         for (value, &place) in values.chunks_exact_mut(V::LANES).zip(places).take(classes) {
             let other = sums.share(zero.load(value)) * factor;
             self.class.ne(zero.splat(place)).select(other, slope).store(value);
+        }
+        if V::LANES == 1 {
+            let values = values.iter().take(classes);
+            grad.iter_mut()
+                .zip(values)
+                .for_each(|(grad, &slope)| *grad = if add { *grad + slope } else { slope });
+            return;
         }
         let mut done = 0;
         for start in starts(classes) {
