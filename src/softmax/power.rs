@@ -24,8 +24,7 @@ use crate::sum::two_product;
 #[derive(Clone, Copy, Debug)]
 pub struct Logits<F> {
     temperature: F,
-    capped: bool,
-    /// 1 where there is none: a number in any case, since the compiler may divide by it before it looks.
+    /// Infinite where there is none: a number to divide by in any case, since the compiler may do that before it looks.
     soft_cap: F,
     scaling: Scaling<F>,
 }
@@ -43,12 +42,12 @@ impl<F: Float> Logits<F> {
             ln_2: [high, low],
             inverse: F::ONE / temperature,
         };
-        Logits { temperature, capped: soft_cap.is_some(), soft_cap: soft_cap.unwrap_or(F::ONE), scaling }
+        Logits { temperature, soft_cap: soft_cap.unwrap_or(F::INFINITY), scaling }
     }
 
     /// Whether there is more to do than the exponential itself, in a row whose greatest logit is `max`.
     pub fn shaped(&self, max: F) -> bool {
-        self.capped || self.temperature != F::ONE || max.magnitude() > F::SOFTMAX.far
+        self.capped() || self.temperature != F::ONE || max.magnitude() > F::SOFTMAX.far
     }
 
     /// The same of rows whose greatest logits are these.
@@ -59,13 +58,13 @@ impl<F: Float> Logits<F> {
     }
 
     pub fn capped(&self) -> bool {
-        self.capped
+        self.soft_cap != F::INFINITY
     }
 
     /// The same without a cap: for code that is only for such logits, and need not look.
     #[inline(always)]
     pub fn uncapped(self) -> Self {
-        Logits { capped: false, ..self }
+        Logits { soft_cap: F::INFINITY, ..self }
     }
 
     /// One over the temperature.
@@ -77,7 +76,7 @@ impl<F: Float> Logits<F> {
     #[cfg_attr(not(small), inline(always))]
     #[cfg_attr(small, inline(never))]
     pub fn cap<V: Lanes<Elem = F>>(&self, z: V) -> V {
-        if !self.capped {
+        if !self.capped() {
             return z;
         }
         let cap = z.splat(self.soft_cap);
@@ -91,7 +90,7 @@ impl<F: Float> Logits<F> {
     #[cfg_attr(small, inline(never))]
     pub fn slope<V: Lanes<Elem = F>>(&self, z: V) -> V {
         let inverse = z.splat(self.scaling.inverse);
-        if !self.capped {
+        if !self.capped() {
             return inverse;
         }
         let two = z.splat(F::ONE + F::ONE);
