@@ -69,7 +69,7 @@ impl<F: Float> Kernel<F> for Rows<'_, '_, '_, F> {
     fn run<V: Lanes<Elem = F>, const WIDTH: usize, const PARTS: usize>(self, zero: V) -> Self::Output {
         let Rows { job, of, first, losses, mut room } = self;
         let of = OverSoftmax { logits: of.logits.uncapped(), ..of };
-        // Aligned, for so are the registers then for which the compiler needs room in memory: not all CPUs' stacks are.
+        // Aligned, so that the compiler aligns this function's stack, and with it the registers that it has to put there.
         let Aligned(places) = &mut Aligned([F::ZERO; FEW]);
         for (place, class) in places.iter_mut().zip(0..job.target.classes as i16) {
             *place = F::from(class);
