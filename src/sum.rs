@@ -103,7 +103,7 @@ pub fn two_sum_of<V: Lanes>(a: V, b: V) -> (V, V) {
     (high, (a - (high - of_b)) + (b - of_b))
 }
 
-/// The same where `a` is no less than `b` in magnitude (Dekker 1971).
+/// The same where the exponent of `a` is no less than that of `b`, or `b` is 0 (Dekker 1971).
 #[inline(always)]
 pub fn quick_two_sum_of<V: Lanes>(a: V, b: V) -> (V, V) {
     let high = a + b;

@@ -180,12 +180,13 @@ impl<F: Float, V: Lanes<Elem = F>> Tile<'_, F, V> {
             // One row is its columns.
             let values = values.get_mut(..classes).unwrap_or_default();
             values.iter_mut().zip(logits).for_each(|(value, &logit)| *value = logit);
-        }
-        for start in starts(classes).filter(|_| V::LANES > 1) {
-            let columns = zero.load_columns(logits.get(start..).unwrap_or_default(), stride);
-            let values = values.get_mut(start * V::LANES..).unwrap_or_default();
-            for (column, into) in columns.into_iter().zip(values.chunks_exact_mut(V::LANES)) {
-                column.store(into);
+        } else {
+            for start in starts(classes) {
+                let columns = zero.load_columns(logits.get(start..).unwrap_or_default(), stride);
+                let values = values.get_mut(start * V::LANES..).unwrap_or_default();
+                for (column, into) in columns.into_iter().zip(values.chunks_exact_mut(V::LANES)) {
+                    column.store(into);
+                }
             }
         }
         let values = values.get_mut(..classes * V::LANES).unwrap_or_default();
@@ -253,9 +254,8 @@ impl<F: Float, V: Lanes<Elem = F>> Tile<'_, F, V> {
             own = labelled.select(z, own);
             own_exponential = labelled.select(e, own_exponential);
             let term = z.ne(max).keep(e);
-            let next = sum + term;
-            lost = lost + (term - (next - sum));
-            sum = next;
+            let (next, error) = quick_two_sum_of(sum, term);
+            (sum, lost) = (next, lost + error);
         }
         let (sum, error) = quick_two_sum_of(sum, -start);
         ([sum, error + lost], [own, own_exponential])
