@@ -390,7 +390,7 @@ impl<F: Float> Job<'_, F> {
             }
         }
         if let Some(stage) = &stage {
-            stage.finish(grads);
+            stage.finish(zero, grads);
         }
         Ok(())
     }

@@ -7,6 +7,8 @@
 //! four registers' worth of lanes are added plainly and their sum with its rounding error: terms of one sign, so that
 //! costs an ULP and a half at most, and takes a third of the additions.
 
+use core::mem::take;
+
 use crate::float::Float;
 use crate::lanes::{Lanes, Mask, Scalar};
 use crate::math::Functions;
@@ -17,8 +19,8 @@ mod power;
 mod tile;
 
 pub use power::{Constants, F32, F64, Logits, Power, Powers};
-pub use tile::Ahead;
 use tile::Tile;
+pub use tile::{Ahead, slope_of};
 
 /// The most rows of a register.
 pub const ROWS: usize = 32;
@@ -169,15 +171,19 @@ pub fn looks_ahead<V: Lanes>() -> bool {
     size_of::<V::Single>() >= size_of::<Aligned<V::Elem>>()
 }
 
+/// Whether a register is no less than half a cache line.
+#[inline(always)]
+pub fn wide<V: Lanes>() -> bool {
+    size_of::<V::Single>() * 2 >= size_of::<Aligned<V::Elem>>()
+}
+
 /// So many elements lie before a cache line begins, up to a register's; none where registers are much narrower, or a row is
 /// too short for it to matter. Registers across two lines take twice the time: where no element asks for its lane, they
 /// begin with a line.
 #[inline(always)]
 pub fn before_line<V: Lanes>(slice: &[V::Elem]) -> usize {
-    let line = size_of::<Aligned<V::Elem>>();
-    let wide = size_of::<V::Single>() * 2 >= line;
-    if wide && slice.len() >= 16 * V::LANES {
-        slice.as_ptr().align_offset(line).min(slice.len()).min(V::LANES)
+    if wide::<V>() && slice.len() >= 16 * V::LANES {
+        slice.as_ptr().align_offset(size_of::<Aligned<V::Elem>>()).min(slice.len()).min(V::LANES)
     } else {
         0
     }
@@ -245,18 +251,34 @@ pub struct Row<'a, F> {
     /// The logits of a later row, and the greatest of them once this row's exponentials have been added up.
     next: &'a [F],
     next_max: Option<F>,
+    /// Exponentials of an earlier row of which slopes are made in passing, and what makes them: a factor, high and low.
+    before: &'a mut [F],
+    multiple: [F; 2],
 }
 
 impl<'a, F: Float> Row<'a, F> {
     #[inline(always)]
     pub fn new(logits: &'a [F], grad: &'a mut [F]) -> Self {
-        Row { logits, grad, ahead: Ahead::default(), next: &[], next_max: None }
+        let (ahead, before, multiple) = (Ahead::default(), &mut [] as _, [F::ZERO; 2]);
+        Row { logits, grad, ahead, next: &[], next_max: None, before, multiple }
     }
 
     /// Where others lie that come after this one; one of them is looked at in passing.
     #[inline(always)]
     pub fn followed(self, ahead: Ahead, next: &'a [F]) -> Self {
         Row { ahead, next, ..self }
+    }
+
+    /// Exponentials of an earlier row that are to be made slopes, and the factor that does it, high and low.
+    #[inline(always)]
+    pub fn preceded(self, before: &'a mut [F], multiple: [F; 2]) -> Self {
+        Row { before, multiple, ..self }
+    }
+
+    /// Those at the end of the earlier row that have not been made slopes.
+    #[inline(always)]
+    pub fn before(self) -> &'a mut [F] {
+        self.before
     }
 
     /// The greatest logit of the row that follows. NaN is passed over; none where that row has not been looked at.
@@ -304,17 +326,31 @@ impl<'a, F: Float> Row<'a, F> {
     ) where
         V: Lanes<Elem = F>,
     {
+        let next = !self.next.is_empty();
+        // What one of these loops leaves of an earlier row is written behind it.
+        let before = keep && !self.before.is_empty();
         if cfg!(small) || shaped {
-            self.blocks::<V, WIDTH, PARTS, true, false>(zero, power, except, keep, into);
-        } else if !looks_ahead::<V>() || self.next.is_empty() {
-            self.blocks::<V, WIDTH, PARTS, false, false>(zero, power, except, keep, into);
+            self.blocks::<V, WIDTH, PARTS, true, false, false>(zero, power, except, keep, into);
+        } else if looks_ahead::<V>() && next && before {
+            self.blocks::<V, WIDTH, PARTS, false, true, true>(zero, power, except, keep, into);
+        } else if looks_ahead::<V>() && next {
+            self.blocks::<V, WIDTH, PARTS, false, true, false>(zero, power, except, keep, into);
+        } else if wide::<V>() && !looks_ahead::<V>() && before {
+            self.blocks::<V, WIDTH, PARTS, false, false, true>(zero, power, except, keep, into);
         } else {
-            self.blocks::<V, WIDTH, PARTS, false, true>(zero, power, except, keep, into);
+            self.blocks::<V, WIDTH, PARTS, false, false, false>(zero, power, except, keep, into);
         }
     }
 
     #[inline(always)]
-    fn blocks<V, const WIDTH: usize, const PARTS: usize, const SHAPED: bool, const NEXT: bool>(
+    fn blocks<
+        V,
+        const WIDTH: usize,
+        const PARTS: usize,
+        const SHAPED: bool,
+        const NEXT: bool,
+        const BEFORE: bool,
+    >(
         &mut self,
         zero: V,
         power: Power<V>,
@@ -329,7 +365,8 @@ impl<'a, F: Float> Row<'a, F> {
         let mut from = 0;
         loop {
             let to = classes.min(from + Total::<F>::BLOCK);
-            let sums = self.block::<V, WIDTH, PARTS, SHAPED, NEXT>(zero, power, except, keep, from, to);
+            let sums =
+                self.block::<V, WIDTH, PARTS, SHAPED, NEXT, BEFORE>(zero, power, except, keep, from, to);
             let [sum_row, error_row] = &mut *into;
             store_rows(sums, sum_row, error_row);
             if classes <= Total::<F>::BLOCK {
@@ -348,7 +385,14 @@ impl<'a, F: Float> Row<'a, F> {
     }
 
     #[inline(always)]
-    fn block<V, const WIDTH: usize, const PARTS: usize, const SHAPED: bool, const NEXT: bool>(
+    fn block<
+        V,
+        const WIDTH: usize,
+        const PARTS: usize,
+        const SHAPED: bool,
+        const NEXT: bool,
+        const BEFORE: bool,
+    >(
         &mut self,
         zero: V,
         power: Power<V>,
@@ -363,8 +407,12 @@ impl<'a, F: Float> Row<'a, F> {
         let mut sums = [LaneSum::new(zero); PARTS];
         let mut next_max = zero.splat(-F::INFINITY);
         let size = Tile::<V, WIDTH, SHAPED>::SIZE;
-        let whole = if cfg!(small) { from } else { to - (to - from) % size };
-        let tile = Tile::<V, WIDTH, SHAPED> { zero, power, ahead: self.ahead };
+        let mut whole = if cfg!(small) { from } else { to - (to - from) % size };
+        if BEFORE {
+            whole = whole.min(from + self.before.len() / size * size);
+        }
+        let multiple = self.multiple.map(|part| zero.splat(part));
+        let tile = Tile::<V, WIDTH, SHAPED> { zero, power, ahead: self.ahead, multiple };
         // Whole tiles, then the one that has the place that is left out, or ends too early; and what is behind that the same way.
         let mut first = from;
         let mut odd = if (from..whole).contains(&except) { except - (except - from) % size } else { whole };
@@ -377,28 +425,39 @@ impl<'a, F: Float> Row<'a, F> {
             let (logits, odd_logits) = logits.split_at(logits.len().min(whole_tiles));
             let (room, odd_room) = room.split_at_mut(room.len().min(whole_tiles));
             let (next, odd_next) = next.split_at(next.len().min(whole_tiles));
+            let before = take(&mut self.before);
+            let (before, later) = before.split_at_mut(if BEFORE { before.len().min(whole_tiles) } else { 0 });
+            self.before = later;
+            let (sums, next_max) = (&mut sums, &mut next_max);
             match (keep, logits) {
                 _ if cfg!(small) => {}
-                (true, []) => {
-                    tile.add_whole::<PARTS, false, true, NEXT>(&[], room, next, &mut sums, &mut next_max)
-                }
-                (true, _) => {
-                    tile.add_whole::<PARTS, true, true, NEXT>(logits, room, next, &mut sums, &mut next_max)
-                }
+                (true, []) => tile.add_whole::<PARTS, false, true, NEXT, BEFORE>(
+                    &[],
+                    room,
+                    next,
+                    before,
+                    sums,
+                    next_max,
+                ),
+                (true, _) => tile
+                    .add_whole::<PARTS, true, true, NEXT, BEFORE>(logits, room, next, before, sums, next_max),
+                // Nothing is written then.
+                (false, _) if BEFORE => {}
                 (false, _) => {
                     let logits = if logits.is_empty() { room } else { logits };
-                    tile.add_whole::<PARTS, true, false, NEXT>(
+                    tile.add_whole::<PARTS, true, false, NEXT, false>(
                         logits,
                         &mut [],
                         next,
-                        &mut sums,
-                        &mut next_max,
+                        &mut [],
+                        sums,
+                        next_max,
                     );
                 }
             }
-            tile.add_odd(odd_logits, odd_room, keep, except.wrapping_sub(odd), &mut sums);
+            tile.add_odd(odd_logits, odd_room, keep, except.wrapping_sub(odd), sums);
             if NEXT {
-                next_max = greater(zero, odd_next, next_max);
+                *next_max = greater(zero, odd_next, *next_max);
             }
             if end == to {
                 break;

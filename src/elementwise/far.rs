@@ -61,11 +61,15 @@ impl<F: Float, const WIDTH: usize> Stage<F, WIDTH> {
         }
     }
 
-    /// Writes what is left, through the cache.
+    /// Writes what is left; the last line, which is not whole, through the cache.
     #[inline(always)]
-    pub fn finish(&self, grads: &mut [[F; WIDTH]]) {
+    pub fn finish<V: Lanes<Elem = F>>(&self, zero: V, grads: &mut [[F; WIDTH]]) {
         let (rows, grads) = (grads.len(), grads.as_flattened_mut());
-        let from = (rows.saturating_sub(LAG) * WIDTH + self.head).min(grads.len());
+        let mut from = (rows.saturating_sub(LAG) * WIDTH + self.head).min(grads.len());
+        while let Some(lines) = grads.get_mut(from..from + V::LANES) {
+            zero.load(&self.ring.as_flattened()[from % (SLOTS * WIDTH)..]).stream(lines);
+            from += V::LANES;
+        }
         for (at, grad) in (from..).zip(&mut grads[from..]) {
             *grad = self.ring.as_flattened()[at % (SLOTS * WIDTH)];
         }

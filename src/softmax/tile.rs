@@ -20,6 +20,8 @@ pub struct Tile<V: Lanes, const WIDTH: usize, const SHAPED: bool> {
     pub zero: V,
     pub power: Power<V>,
     pub ahead: Ahead,
+    /// What makes slopes of an earlier row's exponentials: a factor, high and low.
+    pub multiple: [V; 2],
 }
 
 impl<F: Float, V: Lanes<Elem = F>, const WIDTH: usize, const SHAPED: bool> Tile<V, WIDTH, SHAPED> {
@@ -27,19 +29,27 @@ impl<F: Float, V: Lanes<Elem = F>, const WIDTH: usize, const SHAPED: bool> Tile<
     pub const SIZE: usize = GROUPS * WIDTH;
 
     /// Adds up whole tiles: exponentials of `logits` or, unless they are `APART`, of what lies where exponentials are kept.
+    /// As many tiles of `before` become slopes.
     #[inline(always)]
-    pub fn add_whole<const PARTS: usize, const APART: bool, const KEEP: bool, const NEXT: bool>(
+    pub fn add_whole<
+        const PARTS: usize,
+        const APART: bool,
+        const KEEP: bool,
+        const NEXT: bool,
+        const BEFORE: bool,
+    >(
         &self,
         logits: &[F],
         kept: &mut [F],
         next: &[F],
+        before: &mut [F],
         sums: &mut [LaneSum<V>; PARTS],
         next_max: &mut V,
     ) {
         let size = Self::SIZE;
         let count = if APART { logits.len() } else { kept.len() } / size;
         let (mut logits, mut next) = (logits.chunks_exact(size), next.chunks_exact(size));
-        let mut kept = kept.chunks_exact_mut(size);
+        let (mut kept, mut before) = (kept.chunks_exact_mut(size), before.chunks_exact_mut(size));
         for _ in 0..count {
             let (logits, kept, next) = match (logits.next(), kept.next(), next.next()) {
                 (None, ..) if APART => break,
@@ -49,8 +59,12 @@ impl<F: Float, V: Lanes<Elem = F>, const WIDTH: usize, const SHAPED: bool> Tile<
                     (logits.unwrap_or_default(), kept.unwrap_or_default(), next.unwrap_or_default())
                 }
             };
+            let before = match before.next() {
+                None if BEFORE => break,
+                before => before.unwrap_or_default(),
+            };
             for (part, sum) in sums.iter_mut().enumerate() {
-                let few = self.part::<APART, KEEP, NEXT>(logits, kept, next, part, next_max);
+                let few = self.part::<APART, KEEP, NEXT, BEFORE>(logits, kept, next, before, part, next_max);
                 sum.add(few, true);
             }
         }
@@ -58,11 +72,12 @@ impl<F: Float, V: Lanes<Elem = F>, const WIDTH: usize, const SHAPED: bool> Tile<
 
     /// The plain sum of one part of a whole tile.
     #[inline(always)]
-    fn part<const APART: bool, const KEEP: bool, const NEXT: bool>(
+    fn part<const APART: bool, const KEEP: bool, const NEXT: bool, const BEFORE: bool>(
         &self,
         logits: &[F],
         kept: &mut [F],
         next: &[F],
+        before: &mut [F],
         part: usize,
         next_max: &mut V,
     ) -> V {
@@ -75,6 +90,10 @@ impl<F: Float, V: Lanes<Elem = F>, const WIDTH: usize, const SHAPED: bool> Tile<
             if NEXT {
                 // While exponentials are worked out, there is time to wait for memory.
                 *next_max = self.zero.load(&next[lanes.clone()]).max(*next_max);
+            }
+            if BEFORE {
+                let before = &mut before[lanes.clone()];
+                slope_of(self.zero.load(before), self.multiple).store(before);
             }
             if KEEP {
                 let kept = &mut kept[lanes];
@@ -124,6 +143,12 @@ impl<F: Float, V: Lanes<Elem = F>, const WIDTH: usize, const SHAPED: bool> Tile<
             sum.add(few, true);
         }
     }
+}
+
+/// The slope that an exponential becomes: its product with a factor, high and low.
+#[inline(always)]
+pub fn slope_of<V: Lanes>(exponential: V, multiple: [V; 2]) -> V {
+    exponential.mul_add(multiple[0], exponential * multiple[1])
 }
 
 /// A register that begins at `at`, but for the lane of place `except`.

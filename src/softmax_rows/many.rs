@@ -14,12 +14,19 @@ use crate::job::Job;
 use crate::lanes::Lanes;
 use crate::row_loss::RowTargets;
 use crate::softmax::{
-    Ahead, Powers, ROWS, Row, Sums, before_line, greatest, load_from, looks_ahead, place, store_from,
+    Ahead, Powers, ROWS, Row, Sums, before_line, greatest, load_from, looks_ahead, place, slope_of,
+    store_from, wide,
 };
 use crate::sum::{Aligned, finite_or_zero, fold};
 
 /// So many bytes of logits stay in the first cache until they are looked at again.
 const NEAR: usize = 16_384;
+
+/// Rows of so many bytes are written while the next one is added up.
+const LONG: usize = 32 << 10;
+
+/// But where the logits lie apart, rows of so many bytes leave too little room for one more in the second cache.
+const TOO_LONG: usize = 448 << 10;
 
 /// So many rows are added up at once: as many as the widest register has lanes.
 const AT_ONCE: usize = match (cfg!(portable_simd), cfg!(small)) {
@@ -64,6 +71,8 @@ impl<F: Float> Kernel<F> for Rows<'_, '_, '_, F> {
             grad: next.min(near),
         };
         let (mut rows, mut later) = (&mut Batch::default(), &mut Batch::default());
+        let waits = waits::<F, V>(job, &of);
+        let mut before = &mut Batch::default();
         for (batch, losses) in losses.chunks_mut(at_once).enumerate() {
             let first = first + batch * at_once;
             let count = losses.len().min(ROWS);
@@ -72,6 +81,11 @@ impl<F: Float> Kernel<F> for Rows<'_, '_, '_, F> {
             }
             for (lane, sums) in sums.iter_mut().enumerate().take(count) {
                 let following = if looks_ahead && first + lane + at_once < end { at_once } else { 0 };
+                let before = if waits && batch > 0 { Some(&*before) } else { None };
+                let meanwhile = before.filter(|before| rows.adds_up(lane) && before.multiplies());
+                if let (Some(before), None) = (before, meanwhile) {
+                    before.write_row(job, &of, zero, first - 1, 0);
+                }
                 known[lane] = rows.add_up::<V, WIDTH, PARTS>(
                     job,
                     &of,
@@ -79,6 +93,7 @@ impl<F: Float> Kernel<F> for Rows<'_, '_, '_, F> {
                     (first + lane, lane),
                     ahead,
                     following,
+                    meanwhile,
                     sums,
                 );
             }
@@ -91,7 +106,9 @@ impl<F: Float> Kernel<F> for Rows<'_, '_, '_, F> {
                 let after = first + count;
                 later.prepare(job, &of, zero, after..end.min(after + at_once), &mut known)?;
             }
-            if !job.grad.is_empty() {
+            if waits {
+                swap(&mut before, &mut rows);
+            } else if !job.grad.is_empty() {
                 for lane in 0..count {
                     rows.write_row(job, &of, zero, first + lane, lane);
                 }
@@ -99,6 +116,9 @@ impl<F: Float> Kernel<F> for Rows<'_, '_, '_, F> {
             if looks_ahead {
                 swap(&mut rows, &mut later);
             }
+        }
+        if waits && first < end {
+            before.write_row(job, &of, zero, end - 1, 0);
         }
         Ok(())
     }
@@ -135,6 +155,15 @@ fn logits<'j, F: Float>(job: &'j Job<'_, F, RowTargets<'_, F>>, row: usize) -> &
 /// Whether the exponentials of a call stay in the gradient's room.
 fn keeps<F: Float>(job: &Job<'_, F, RowTargets<'_, F>>, of: &OverSoftmax<F, ()>) -> bool {
     !job.grad.is_empty() && !job.add && !of.logits.capped()
+}
+
+/// Whether rows, one at a time, are not written before the next one has been added up: memory has more to do then while
+/// exponentials are worked out.
+#[inline(always)]
+fn waits<F: Float, V: Lanes>(job: &Job<'_, F, RowTargets<'_, F>>, of: &OverSoftmax<F, ()>) -> bool {
+    let row = job.target.classes * size_of::<F>();
+    let fits = row >= LONG && (row < TOO_LONG || job.pred.is_empty());
+    cfg!(not(small)) && wide::<V>() && fits && keeps(job, of)
 }
 
 impl<F: Float> Batch<F> {
@@ -216,7 +245,20 @@ impl<F: Float> Batch<F> {
         self.powers.store(&of.logits.against(max));
     }
 
-    /// Adds up the exponentials of a row, but for the greatest.
+    /// Whether there is something to add up in a row.
+    #[inline(always)]
+    fn adds_up(&self, lane: usize) -> bool {
+        self.at[lane] != NOWHERE && self.max[lane].finite()
+    }
+
+    /// Whether the gradient of the first row is a multiple of exponentials that are in its room.
+    #[inline(always)]
+    fn multiplies(&self) -> bool {
+        self.masked[0] == F::ZERO && self.multiple[0][0].finite()
+    }
+
+    /// Adds up the exponentials of a row, but for the greatest. Meanwhile, the gradient of the row before is written, where
+    /// there is one, which is the first row of another batch.
     #[inline(always)]
     #[allow(clippy::too_many_arguments)]
     fn add_up<V: Lanes<Elem = F>, const WIDTH: usize, const PARTS: usize>(
@@ -227,9 +269,10 @@ impl<F: Float> Batch<F> {
         (row, lane): (usize, usize),
         ahead: Ahead,
         following: usize,
+        before: Option<&Self>,
         sums: &mut [[F; WIDTH]; 2],
     ) -> Option<F> {
-        if self.at[lane] == NOWHERE || !self.max[lane].finite() {
+        if !self.adds_up(lane) {
             *sums = [[F::ZERO; WIDTH]; 2];
             return None;
         }
@@ -238,20 +281,36 @@ impl<F: Float> Batch<F> {
         let elements = row * stride..row * stride + classes;
         let next = (row + following) * stride..(row + following) * stride + classes;
         let (grad, later) = job.grad.split_at_mut(elements.end.min(job.grad.len()));
+        let (earlier, grad) = grad.split_at_mut(elements.start.min(grad.len()));
         let next = match job.pred {
             _ if following == 0 => &[],
             [] => later.get(next.start - elements.end..next.end - elements.end).unwrap_or_default(),
             pred => pred.get(next).unwrap_or_default(),
         };
-        let mut room = Row::new(
-            job.pred.get(elements.clone()).unwrap_or_default(),
-            grad.get_mut(elements).unwrap_or_default(),
-        )
-        .followed(ahead, next);
+        let mut room = Row::new(job.pred.get(elements).unwrap_or_default(), grad).followed(ahead, next);
+        let mut head = Default::default();
+        if let Some(before) = before {
+            let start = earlier.len() - stride;
+            let waiting = earlier.get_mut(start..start + classes).unwrap_or_default();
+            let (first, waiting) = waiting.split_at_mut(before_line::<V>(waiting));
+            head = first;
+            room = room.preceded(waiting, before.multiple.map(|part| part[0]));
+        }
         let power = self.powers.row(zero, of.logits, lane);
         let shaped = of.logits.shaped(self.max[lane]);
         room.lane_sums::<V, WIDTH, PARTS>(zero, power, shaped, self.at[lane], keep, sums);
-        room.next_max()
+        let max = room.next_max();
+        if let Some(before) = before {
+            for waiting in [head, room.before()] {
+                before.write_kept(zero, waiting, 0);
+            }
+            let slope =
+                job.target.label(row - 1).and_then(|label| job.grad.get_mut((row - 1) * stride + label));
+            if let Some(slope) = slope {
+                *slope = before.slope[0];
+            }
+        }
+        max
     }
 
     #[inline(always)]
@@ -436,7 +495,7 @@ impl<F: Float, V: Lanes<Elem = F>> Slopes<V> {
 
     #[inline(always)]
     fn multiple(&self, exponential: V) -> V {
-        exponential.mul_add(self.multiple[0], exponential * self.multiple[1])
+        slope_of(exponential, self.multiple)
     }
 
     #[inline(always)]
