@@ -61,7 +61,7 @@ impl<F: Float, const WIDTH: usize> Stage<F, WIDTH> {
         }
     }
 
-    /// Writes what is left; the last line, which is not whole, through the cache.
+    /// Writes what is left; what fills no register, through the cache.
     #[inline(always)]
     pub fn finish<V: Lanes<Elem = F>>(&self, zero: V, grads: &mut [[F; WIDTH]]) {
         let (rows, grads) = (grads.len(), grads.as_flattened_mut());
