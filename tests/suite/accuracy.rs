@@ -2,10 +2,10 @@
 //!
 //! `cargo test --release --test suite accuracy -- --nocapture` prints the largest errors found.
 
-use fused_loss::{Elementwise, Float, GeneralizedKl, Level, Loss};
+use fused_loss::{BinaryCrossEntropy, Elementwise, Float, GeneralizedKl, Level, Loss, Policy, Rounding};
 
 use crate::support::oracle::alone;
-use crate::support::reference::{Case, Tested, cases};
+use crate::support::reference::{Case, Tested, Truth, Unit, cases, error};
 use crate::support::samples::{Random, pairs};
 use crate::support::wide::{Real, Wide};
 use crate::support::{is_nan, next, same};
@@ -101,6 +101,44 @@ fn bce_with_logits_over_all_exponents() {
         broken.extend(report(&case, &pairs));
     }
     assert!(broken.is_empty(), "\n{}", broken.concat());
+}
+
+/// Where a product and a sum round once, slopes of soft targets do not cancel, however close the target is.
+#[test]
+fn bce_slopes_do_not_cancel() {
+    fn check<F: Tested>(count: usize) {
+        let mut random = Random(11);
+        let (pred, target): (Vec<F>, Vec<F>) = (0..count)
+            .map(|i| {
+                let small = 2_f64.powi(-(random.below(1 << (i % 7)) as i32));
+                let p = F::from_f64(random.unit() * small);
+                let p = if i % 2 == 0 { p } else { F::ONE - p };
+                let p = if p < F::from_f64(2_f64.powi(-100)) || p >= F::ONE { F::from_f64(0.3) } else { p };
+                let y = match i % 3 {
+                    0 => next(p, random.below(99) as i64 - 49),
+                    1 => F::from_f64(random.unit()),
+                    _ => p * F::from_f64(1.0 + (random.unit() - 0.5) * 1e-3),
+                };
+                (p, if y < F::ONE { y } else { F::ONE })
+            })
+            .unzip();
+        let mut slopes = vec![F::NAN; count];
+        for level in Level::available().filter(|level| level.rounding() == Rounding::Fused) {
+            let loss = BinaryCrossEntropy { policy: Policy::Exact };
+            loss.batch(&pred, &target).level(level).gradient(&mut slopes).sum().expect("numbers that fit");
+            let mut worst = 0.0_f64;
+            for ((&p, &y), &slope) in pred.iter().zip(&target).zip(&slopes) {
+                let (exact_p, exact_y) = (F::Real::of(p.to_f64()), F::Real::of(y.to_f64()));
+                let exact = (exact_p - exact_y) / (exact_p * (F::Real::of(1.0) - exact_p));
+                let ulps = error(slope, &Truth { value: exact, bound: 2.0, unit: Unit::Ulp });
+                assert!(ulps <= 2.0, "{level}, of {p:?} and {y:?} {slope:?}: {ulps:.3} ULP off");
+                worst = worst.max(ulps);
+            }
+            println!("{} bce of soft targets on {level}: slope {worst:.3}", F::NAME);
+        }
+    }
+    check::<f32>(600_000);
+    check::<f64>(60_000);
 }
 
 /// The textbook definition in f64, which users see, is the same function as the reference.

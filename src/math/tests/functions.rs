@@ -2,9 +2,10 @@
 
 use super::exact::{self, Exact};
 use crate::float::Float;
-use crate::lanes::Lanes;
+use crate::lanes::{Lanes, Mask};
 use crate::math::{
-    div_one_plus, exp, exp_m1, exp_nonpositive, ln, ln_1p, ln_1p_unit, log_sigmoid, logistic, softplus,
+    div_one_plus, exp, exp_m1, exp_nonpositive, ln, ln_1p, ln_1p_unit, ln_with_rest, log_sigmoid, logistic,
+    softplus,
 };
 
 /// A function under test.
@@ -92,6 +93,22 @@ fn exact_part_of(e: f64) -> Exact {
     if e < 1e-200 { of(e) } else { of(e).div(of(1.0).add(of(e))) }
 }
 
+/// One of the two, where it is promised: on levels that fuse, of numbers.
+#[inline(always)]
+fn one_of<V: Lanes>(x: V, plain: V, pick: impl Fn((V, V)) -> V) -> V {
+    let found = if V::FUSED { pick(ln_with_rest(x, x.splat(V::Elem::ONE) - x)) } else { plain };
+    x.eq(x).select(found, x)
+}
+#[inline(always)]
+fn ln_of_part<V: Lanes>(x: V) -> V {
+    one_of(x, ln(x), |(part, _)| part)
+}
+#[inline(always)]
+fn ln_of_rest<V: Lanes>(x: V) -> V {
+    one_of(x, ln_1p(-x), |(_, rest)| rest)
+}
+const UNIT: (f64, f64) = (7.888609052210118e-31, 1.0 - f64::EPSILON / 2.0);
+
 functions! {
     Exp exp; branches -745.2, -708.4, -104.0, -103.3, -87.3, -0.3466, 0.0, 0.3466, 1.0, 88.72, 709.8;
         libm::exp, |x| exact::exp(of(x));
@@ -105,6 +122,10 @@ functions! {
             16777216.0, 9.0e15, 1.0e30, 1.0e300; libm::log1p, |x| exact::ln_1p(Exact { high: x, low: 0.0, power: 0 });
     Ln1pUnit ln_1p_unit domain 0.0, 1.0; branches 0.0, 1.0e-5, 0.25, 0.41421356, 0.5, 0.75, 1.0;
         libm::log1p, |x| exact::ln_1p(Exact { high: x, low: 0.0, power: 0 });
+    LnOfPart ln_of_part domain UNIT.0, UNIT.1; branches 7.888609052210118e-31, 0.5, 0.66666667,
+            core::f64::consts::FRAC_1_SQRT_2, 0.75, 1.0; libm::log, exact::ln;
+    LnOfRest ln_of_rest domain UNIT.0, UNIT.1; branches 7.888609052210118e-31, 0.25, 0.5, 0.66666667, 0.75, 1.0;
+        |x: f64| libm::log1p(-x), |x: f64| exact::ln_1p(Exact { high: -x, low: 0.0, power: 0 });
     OneOver one_over bound 1.5 domain 0.0, 1.0; branches 0.0, 0.5, 1.0; |e| 1.0 / (1.0 + e), exact_one_over;
     PartOf part_of bound 1.5 domain 0.0, 1.0; branches 0.0, 0.5, 1.0; |e| e / (1.0 + e), exact_part_of;
     Logistic logistic bound 2.0; branches -745.2, -104.0, -87.3, -0.3466, 0.0, 0.3466, 16.6, 36.7;
