@@ -25,8 +25,10 @@ count() { # CASE LEVEL
 }
 
 measured() {
+    local cases
+    cases=$("$program")
     rustc --version | cut -d' ' -f1,2
-    for case in $("$program"); do
+    for case in $cases; do
         for level in portable avx2; do
             printf '%-40s %-10s %s\n' "$case" "$level" "$(count "$case" "$level")"
         done
@@ -39,13 +41,22 @@ if [ "${1:-}" = --write ]; then
     exit
 fi
 measured | awk '
-    NR == FNR { table[$1, $2] = $3; head = FNR == 1 ? $0 : head; next }
+    NR == FNR && FNR == 1 { head = $0; next }
+    NR == FNR { table[$1, $2] = missing[$1, $2] = $3; next }
     FNR == 1 { if ($0 != head) print "the table was made with " head ", this is " $0; next }
     {
         known = table[$1, $2]
+        delete missing[$1, $2]
         change = known ? 100 * ($3 - known) / known : 0
         verdict = !known ? "not in the table" : change > 2 || change < -2 ? "CHANGED" : "ok"
         printf "%s  %+6.2f %%  %s\n", $0, change, verdict
         if (verdict != "ok") bad = 1
     }
-    END { exit bad }' table.txt -
+    END {
+        for (place in missing) {
+            split(place, of, SUBSEP)
+            print of[1], of[2], "is in the table and was not counted"
+            bad = 1
+        }
+        exit bad
+    }' table.txt -

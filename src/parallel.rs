@@ -35,7 +35,7 @@ pub struct Parallel<'a, L, F, T = &'a [F]>(Batch<'a, L, F, T>);
 
 impl<'a, L: Copy + Send, F: Float, T: Cut<L, F> + Send> Batch<'a, L, F, T> {
     /// The same call on the threads of the rayon pool that it is ended in, where there is enough to do: from 2^18
-    /// predictions on, or 2^16 where the loss takes exponentials or logarithms.
+    /// predictions on, or 2^16 where the loss takes exponentials or logarithms, or is one of rows.
     ///
     /// ```
     /// # use fused_loss::{Elementwise, Mse};
