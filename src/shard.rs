@@ -160,7 +160,9 @@ impl<F: Float> RowShard<'_, F> {
         if found != 0 && found != expected {
             return Err(Error::Length { what: "gradient", expected, found });
         }
-        RowLoss::check(self.loss)?;
+        if !factor.finite() {
+            return Err(Error::Parameter { name: "factor", value: factor, domain: "finite" });
+        }
         let (Smoothing::AllClasses(value) | Smoothing::OtherClasses(value)) = self.loss.smoothing;
         if value != F::ZERO {
             return Err(Error::Parameter {
@@ -187,6 +189,7 @@ impl<F: Float> RowShard<'_, F> {
     }
 
     fn results(&self, sum: &RowSum<F>, factor: F, grad: &mut [F]) -> Result<[F; 2], Error<F>> {
+        RowLoss::check(self.loss)?;
         let Some(own) = sum.own else {
             let (value, classes) = (i128::from(sum.label), sum.max.classes as usize);
             return Err(Error::Label { index: 0, value, classes });
@@ -235,7 +238,7 @@ impl<F: Float> RowMax<F> {
         if self.classes == 0 || (other.classes > 0 && (other.max > self.max || lower)) {
             (self.max, self.class) = (other.max, other.class);
         }
-        self.classes += other.classes;
+        self.classes = self.classes.saturating_add(other.classes);
     }
 
     /// A stable form for networks, the same on every machine.
@@ -268,6 +271,9 @@ impl<F: Float> RowMax<F> {
     /// ```
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, Error<F>> {
         let mut reader = Reader::new::<F>(bytes, 32, b"FLM")?;
+        if bytes[5..8] != [0; 3] {
+            return Err(Error::Bytes { reason: "the flags are unknown" });
+        }
         let max = F::from_pattern(reader.word());
         Ok(RowMax { max, class: reader.word(), classes: reader.word() })
     }

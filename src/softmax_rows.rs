@@ -30,8 +30,9 @@ pub struct OverSoftmax<F, L> {
     pub logits: Logits<F>,
     /// The factor of the squared log-sum-exp.
     pub z_loss: F,
-    /// What of a target is spread over all classes alike, from 0 to 1.
+    /// What of a target is spread over all classes alike, or over all others, from 0 to 1.
     pub smoothing: F,
+    pub over_others: bool,
     pub ignore_index: Option<i64>,
     /// Whether targets are logits too, and their softmax is meant.
     pub teacher: bool,
@@ -61,9 +62,16 @@ impl<F: Float, L: Loss<F>> OverSoftmax<F, L> {
 
     /// A loss of target distributions, or of a teacher's logits, without further options.
     pub fn of_distributions(of: L, temperature: F, teacher: bool) -> Self {
-        let logits = Logits::new(temperature, None);
-        let (z_loss, smoothing, ignore_index) = (F::ZERO, F::ZERO, None);
-        OverSoftmax { of, logits, z_loss, smoothing, ignore_index, teacher, label_alone: false }
+        OverSoftmax {
+            of,
+            logits: Logits::new(temperature, None),
+            z_loss: F::ZERO,
+            smoothing: F::ZERO,
+            over_others: false,
+            ignore_index: None,
+            teacher,
+            label_alone: false,
+        }
     }
 
     /// What a label alone needs to know.
@@ -73,8 +81,9 @@ impl<F: Float, L: Loss<F>> OverSoftmax<F, L> {
 
     /// The same of another loss.
     pub fn map<M>(self, to: impl FnOnce(L) -> M) -> OverSoftmax<F, M> {
-        let OverSoftmax { of, logits, z_loss, smoothing, ignore_index, teacher, label_alone } = self;
-        OverSoftmax { of: to(of), logits, z_loss, smoothing, ignore_index, teacher, label_alone }
+        let OverSoftmax { of, logits, z_loss, smoothing, over_others, ignore_index, teacher, label_alone } =
+            self;
+        OverSoftmax { of: to(of), logits, z_loss, smoothing, over_others, ignore_index, teacher, label_alone }
     }
 
     /// The same for labels alone.

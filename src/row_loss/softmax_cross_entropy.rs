@@ -110,17 +110,18 @@ impl<F: Float> Named<F> for SoftmaxCrossEntropy<F> {
 
 impl<F: Float> SoftmaxCrossEntropy<F> {
     pub(crate) fn over_softmax(self, classes: usize) -> OverSoftmax<F, MinusLog> {
-        let classes = F::from_count(classes as u64);
+        let (smoothing, over_others) = match self.smoothing {
+            Smoothing::AllClasses(a) => (a, false),
+            Smoothing::OtherClasses(a) if classes > 1 => (a, true),
+            // There is no other class.
+            Smoothing::OtherClasses(_) => (F::ZERO, true),
+        };
         OverSoftmax {
             of: MinusLog,
             logits: Logits::new(self.temperature, self.soft_cap),
             z_loss: self.z_loss,
-            smoothing: match self.smoothing {
-                Smoothing::AllClasses(a) => a,
-                Smoothing::OtherClasses(a) if classes > F::ONE => a * (classes / (classes - F::ONE)),
-                // There is no other class.
-                Smoothing::OtherClasses(_) => F::ZERO,
-            },
+            smoothing,
+            over_others,
             ignore_index: self.ignore_index,
             teacher: false,
             label_alone: true,

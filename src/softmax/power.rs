@@ -100,10 +100,21 @@ impl<F: Float> Logits<F> {
         (half + half) / sum * inverse
     }
 
-    /// A difference of capped logits over the temperature.
+    /// A capped logit over the temperature.
     #[inline(always)]
-    pub fn over_temperature<V: Lanes<Elem = F>>(&self, difference: V) -> V {
-        if self.temperature == F::ONE { difference } else { difference / difference.splat(self.temperature) }
+    pub fn over_temperature<V: Lanes<Elem = F>>(&self, z: V) -> V {
+        if self.temperature == F::ONE { z } else { z / z.splat(self.temperature) }
+    }
+
+    /// How far a capped logit lies below the greatest one, over the temperature.
+    #[inline(always)]
+    pub fn down<V: Lanes<Elem = F>>(&self, max: V, z: V) -> V {
+        if self.temperature == F::ONE {
+            return max - z;
+        }
+        // Halves, since a difference may be infinite that is not over the temperature.
+        let half = F::ONE / (F::ONE + F::ONE);
+        (max * z.splat(half) - z * z.splat(half)) / z.splat(self.temperature * half)
     }
 
     /// The exponentials of rows whose greatest capped logits, finite ones, are `max`.

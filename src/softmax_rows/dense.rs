@@ -68,7 +68,8 @@ impl<F: Float, L: Loss<F>> OverSoftmax<F, L> {
             label: label.unwrap_or(usize::MAX),
             class_weights: job.target.class_weights.unwrap_or_default(),
             kept: F::ONE - self.smoothing,
-            everywhere: self.smoothing / F::from_count(classes as u64),
+            added: self.smoothing / F::from_count((classes - usize::from(self.over_others)) as u64),
+            over_others: self.over_others,
             teacher: None,
         };
         if self.teacher {
@@ -161,7 +162,7 @@ impl<F: Float> Facts<F> {
     /// How far a logit lies below the greatest one, as the softmax sees them.
     #[inline(always)]
     fn down<V: Lanes<Elem = F>>(&self, z: V) -> V {
-        self.logits.over_temperature(z.splat(self.max) - self.logits.cap(z))
+        self.logits.down(z.splat(self.max), self.logits.cap(z))
     }
 }
 
@@ -173,9 +174,10 @@ struct Distribution<'a, F> {
     label: usize,
     /// Empty where there are none.
     class_weights: &'a [F],
-    /// What smoothing leaves of a target, and what it adds to each.
+    /// What smoothing leaves of a target, and what it adds to each, or to what each lacks of 1.
     kept: F,
-    everywhere: F,
+    added: F,
+    over_others: bool,
     /// Of the teacher's logits, where targets are such: what makes them, the greatest of them, and ln(1 + S).
     teacher: Option<(Logits<F>, F, F)>,
 }
@@ -195,11 +197,14 @@ impl<F: Float> Distribution<'_, F> {
             false => load_from(zero, self.of, at).0,
         };
         if let Some((logits, max, log)) = self.teacher {
-            let down = logits.over_temperature(zero.splat(max) - logits.cap(target));
+            let down = logits.down(zero.splat(max), logits.cap(target));
             return zero - (down + zero.splat(log));
         }
-        if self.everywhere != F::ZERO {
-            target = target * zero.splat(self.kept) + zero.splat(self.everywhere);
+        if self.added != F::ZERO {
+            let one = zero.splat(F::ONE);
+            // Where all of a label goes to the others, exactly nothing is left of it.
+            let lacking = if self.over_others { one - target } else { one };
+            target = target * zero.splat(self.kept) + lacking * zero.splat(self.added);
         }
         if self.class_weights.is_empty() {
             return target;

@@ -10,7 +10,7 @@ use crate::float::Float;
 use crate::job::Job;
 use crate::lanes::{Lanes, Mask};
 use crate::row_loss::RowTargets;
-use crate::softmax::{Power, ROWS, load_from};
+use crate::softmax::{Power, ROWS, load_from, slope_of};
 use crate::sum::{Aligned, quick_two_sum_of, two_sum_of};
 
 /// Rows of at most so many classes go this way.
@@ -266,17 +266,25 @@ impl<F: Float, V: Lanes<Elem = F>> Tile<'_, F, V> {
         let Tile { zero, places, classes, .. } = *self;
         let masked = self.weights.masked;
         let Found { mut sums, mut slope, mut factor, .. } = *found;
+        let mut multiple = sums.multiple(factor);
         if masked.any() {
             // Nothing of rows that are left out is multiplied by anything but 0.
             let kept = !masked;
             sums = sums.keep(kept);
             (slope, factor) = (kept.keep(slope), kept.keep(factor));
+            multiple = multiple.map(|part| kept.keep(part));
             for value in values.chunks_exact_mut(V::LANES).take(classes) {
                 kept.keep(zero.load(value)).store(value);
             }
         }
+        // Rows whose factor is too small for two good parts, or NaN.
+        let odd = multiple[0].ne(multiple[0]);
         for (value, &place) in values.chunks_exact_mut(V::LANES).zip(places).take(classes) {
-            let other = sums.share(zero.load(value)) * factor;
+            let e = zero.load(value);
+            let mut other = slope_of(e, multiple);
+            if odd.any() {
+                other = odd.select(sums.share(e) * factor, other);
+            }
             self.class.ne(zero.splat(place)).select(other, slope).store(value);
         }
         if V::LANES == 1 {

@@ -92,7 +92,7 @@ impl<F: Float, V: Lanes<Elem = F>> Known<V> {
         let capped = of.logits.cap(own);
 
         // Of nothing at all there is no part, however improbable it is; but NaN stays NaN.
-        let down = of.logits.over_temperature(max - capped);
+        let down = of.logits.down(max, capped);
         let nothing = weights.class.eq(zero) & log.eq(log);
         let mut loss = nothing.select(zero, weights.class * (down + log));
         let factor = weights.row * zero.splat(lift) * zero.splat(factor);

@@ -49,7 +49,7 @@ impl<F: Float> Kernel<F> for Shares<'_, F> {
                     Form::Softmax => all.share(load_from(zero, room.grad, at).0),
                     _ => {
                         let (z, _) = load_from(zero, room.logits(), at);
-                        zero - (logits.over_temperature(max - z) + logs)
+                        zero - (logits.down(max, z) + logs)
                     }
                 };
                 store_from(share, room.grad, at);
