@@ -18,12 +18,12 @@ sizes=0
 build() { # NAME FLAGS LIMIT
     step "build $1"
     # A directory each: flags decide what is built. What is inlined at level s is still more than a call.
-    CARGO_TARGET_DIR="target/$1" RUSTFLAGS="$2 -C llvm-args=-inline-threshold=5" \
+    CARGO_TARGET_DIR="target/$1" RUSTFLAGS="$2 -C llvm-args=-inline-threshold=2" \
         "$root/ci/image.sh" wasm32-unknown-unknown build --release --locked
     local module
     module=$(find "target/$1" -path '*wasm32-unknown-unknown/release/fused_loss_wasm.wasm' | head -1)
-    # Level s leaves some behind that binaryen finds.
-    wasm-opt -Oz --converge --strip-debug --strip-producers --enable-simd --enable-bulk-memory --enable-sign-ext \
+    # Level s leaves some behind that binaryen finds. The first KB of memory is the far end of the stack, where no number is.
+    wasm-opt -Oz --converge --low-memory-unused --strip-debug --strip-producers --enable-simd --enable-bulk-memory --enable-sign-ext \
         --enable-mutable-globals --enable-nontrapping-float-to-int "$module" -o "dist/$1.wasm"
     local bytes
     bytes=$(stat -c %s "dist/$1.wasm")

@@ -83,12 +83,6 @@ impl<V: Lanes> Sums<V> {
         [tiny.select(high.splat(V::Elem::NAN), high), low + self.inverse[1] * by]
     }
 
-    /// The same of some rows; of the others, every share of 0 is 0.
-    #[inline(always)]
-    pub fn keep(self, rows: V::Mask) -> Self {
-        Sums { inverse: self.inverse.map(|part| rows.keep(part)), ..self }
-    }
-
     /// The share of an exponential.
     #[inline(always)]
     pub fn share(&self, exponential: V) -> V {

@@ -205,7 +205,8 @@ fn outside<V: Lanes>(x: V, of: V, sum: V) -> V {
 }
 
 // Fit error 2^-27.7.
-#[inline(always)]
+#[cfg_attr(not(small), inline(always))]
+#[cfg_attr(small, inline(never))]
 pub(super) fn ln_of_parts_f32<V: Lanes<Elem = f32>>(f: V, minus_k: V) -> V {
     const Q: [f32; 9] = [
         -0.5,
@@ -351,7 +352,8 @@ pub(super) fn ln_with_rest_f64<V: Lanes<Elem = f64>>(p: V, rest: V) -> (V, V) {
 }
 
 /// ln(1 + f) - `minus_k` ln 2, from s = f / (2 + f) and the coefficients q of (2 atanh(s) / s - 2) / s^2 in s^2.
-#[inline(always)]
+#[cfg_attr(not(small), inline(always))]
+#[cfg_attr(small, inline(never))]
 fn by_atanh<V: Lanes<Elem = f64>>(f: V, s: V, minus_k: V, q: &[f64]) -> V {
     let [ln_2_high, ln_2_low] = F64.ln_2;
     let z = s * s;

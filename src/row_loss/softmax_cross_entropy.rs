@@ -16,11 +16,13 @@ use crate::softmax_rows::OverSoftmax;
 ///
 /// A confident row keeps its relative accuracy: with the greatest logit's class as the label, the loss is ln(1 + S) and
 /// its slope -S / (1 + S), S the sum of the others' exponentials over its own. For a label alone the loss is within 3 ULP
-/// and each slope within 4, or 5 at a temperature; a soft cap c adds 3 ULP times the capped logit, and 2 |z| / c to slopes;
-/// what smoothing and target rows give is within 4 ULP of the magnitudes that it is a sum of.
+/// and each slope within 4. With |x| for how far a class lies below the greatest, over the temperature, a temperature adds
+/// |x| ULP, and a soft cap 3 |x| + 3, however large the logits are. What smoothing and target rows give is within 4 ULP of
+/// the magnitudes that it is a sum of. A loss or a label's slope that is subnormal before weights and scale has no more
+/// digits than that.
 ///
-/// -inf masks a class, but under a soft cap it is -c as any far logit. NaN or +inf among the logits of a row, or nothing but -inf, make its loss and gradient NaN; its
-/// log-sum-exp is then NaN, +inf or -inf. Other rows do not notice.
+/// -inf masks a class, but under a soft cap it is -c as any far logit. NaN or +inf among the logits of a row, or nothing but
+/// -inf, make its loss and gradient NaN; its log-sum-exp is then NaN, +inf or -inf. Other rows do not notice.
 ///
 /// ```
 /// use fused_loss::{RowLosses, SoftmaxCrossEntropy};
@@ -114,7 +116,7 @@ impl<F: Float> SoftmaxCrossEntropy<F> {
             Smoothing::AllClasses(a) => (a, false),
             Smoothing::OtherClasses(a) if classes > 1 => (a, true),
             // There is no other class.
-            Smoothing::OtherClasses(_) => (F::ZERO, true),
+            Smoothing::OtherClasses(_) => (F::ZERO, false),
         };
         OverSoftmax {
             of: MinusLog,

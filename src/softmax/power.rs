@@ -17,8 +17,8 @@
 use super::{ROWS, lane};
 use crate::float::Float;
 use crate::lanes::{Lanes, Mask};
-use crate::math::{Scaling, exp_m1, scaled, scaled_power};
-use crate::sum::two_product;
+use crate::math::{Scaling, exp_m1, exp_nonpositive, scaled, scaled_power};
+use crate::sum::{finite_or_zero, two_product, two_product_of};
 
 /// What logits go through before the exponential.
 #[derive(Clone, Copy, Debug)]
@@ -72,17 +72,41 @@ impl<F: Float> Logits<F> {
         self.scaling.inverse
     }
 
+    /// e^(-2 |z| / c), of which the functions under a cap are made.
+    #[cfg_attr(not(small), inline(always))]
+    #[cfg_attr(small, inline(never))]
+    fn fading<V: Lanes<Elem = F>>(&self, z: V) -> V {
+        let (z, cap) = (z.abs(), z.splat(self.soft_cap));
+        let quotient = z / cap;
+        let (product, low) = two_product_of(quotient, cap);
+        // The larger the quotient, the more counts what its rounding left.
+        let rest = finite_or_zero(((z - product) - low) / cap);
+        let e = exp_nonpositive(-(quotient + quotient));
+        e - e * (rest + rest)
+    }
+
+    /// How a logit under the cap lies to the greatest one, c tanh(z / c) - c tanh(max / c): as a product, since of a
+    /// difference next to nothing may be left.
+    ///
+    /// ```text
+    /// tanh a - tanh b = sinh(a - b) / (cosh a cosh b)
+    /// ```
+    #[cfg_attr(not(small), inline(always))]
+    #[cfg_attr(small, inline(never))]
+    fn relative<V: Lanes<Elem = F>>(&self, max: V, z: V) -> V {
+        let (zero, one, cap) = (z.splat(F::ZERO), z.splat(F::ONE), z.splat(self.soft_cap));
+        let (e, e_max) = (self.fading(z), self.fading(max));
+        let distance = (z - max) / cap;
+        // e^(a - b) of the sine and what the cosines are divided by: the lesser of both, or 1 on the two sides of 0.
+        let scale = (z * max).lt(zero).select(one, e.max(e_max));
+        exp_m1(distance + distance) * scale * ((cap + cap) / ((one + e) * (one + e_max)))
+    }
+
     /// The logit under its cap, c tanh(z / c).
     #[cfg_attr(not(small), inline(always))]
     #[cfg_attr(small, inline(never))]
     pub fn cap<V: Lanes<Elem = F>>(&self, z: V) -> V {
-        if !self.capped() {
-            return z;
-        }
-        let cap = z.splat(self.soft_cap);
-        let e = exp_m1((z / cap).abs() * z.splat(-(F::ONE + F::ONE)));
-        let tanh = -e / (e + z.splat(F::ONE + F::ONE));
-        (tanh * cap).copysign(z)
+        if self.capped() { self.relative(z.abs(), z.splat(F::ZERO)).copysign(z) } else { z }
     }
 
     /// How the capped logit over the temperature changes with the logit: 1 / (T cosh^2(z / c)).
@@ -93,11 +117,10 @@ impl<F: Float> Logits<F> {
         if !self.capped() {
             return inverse;
         }
-        let two = z.splat(F::ONE + F::ONE);
-        let e = crate::math::exp_nonpositive((z / z.splat(self.soft_cap)).abs() * -two);
+        let e = self.fading(z);
         let sum = z.splat(F::ONE) + e;
-        let half = (e + e) / sum;
-        (half + half) / sum * inverse
+        let twice = e + e;
+        (twice + twice) / (sum * sum) * inverse
     }
 
     /// A capped logit over the temperature.
@@ -106,9 +129,11 @@ impl<F: Float> Logits<F> {
         if self.temperature == F::ONE { z } else { z / z.splat(self.temperature) }
     }
 
-    /// How far a capped logit lies below the greatest one, over the temperature.
-    #[inline(always)]
+    /// How far a logit lies below the greatest one, both under the cap and over the temperature.
+    #[cfg_attr(not(small), inline(always))]
+    #[cfg_attr(small, inline(never))]
     pub fn down<V: Lanes<Elem = F>>(&self, max: V, z: V) -> V {
+        let (max, z) = self.seen(max, z);
         if self.temperature == F::ONE {
             return max - z;
         }
@@ -117,12 +142,19 @@ impl<F: Float> Logits<F> {
         (max * z.splat(half) - z * z.splat(half)) / z.splat(self.temperature * half)
     }
 
-    /// The exponentials of rows whose greatest capped logits, finite ones, are `max`.
+    /// The greatest logit and another, or what stands for them: under a cap, 0 and the difference.
+    #[inline(always)]
+    fn seen<V: Lanes<Elem = F>>(&self, max: V, z: V) -> (V, V) {
+        if self.capped() { (max.splat(F::ZERO), self.relative(max, z)) } else { (max, z) }
+    }
+
+    /// The exponentials of rows whose greatest logits, finite ones, are `max`.
     #[cfg_attr(not(small), inline(always))]
     #[cfg_attr(small, inline(never))]
     pub fn against<V: Lanes<Elem = F>>(self, max: V) -> Power<V> {
         let of = F::SOFTMAX;
         let zero = max.splat(F::ZERO);
+        let (greatest, max) = (max, if self.capped() { zero } else { max });
         let far = max.abs().gt(max.splat(of.far * self.temperature));
         let magic = max.splat(F::EXP.magic());
         // Of any two whole numbers near it either does, so the class of rounding makes no promise here.
@@ -130,18 +162,19 @@ impl<F: Float> Logits<F> {
         let shift = far.select(max, zero);
         let limit = (max - shift) - max.splat(of.depth * self.temperature);
         let magic = magic + (max.splat(F::EXP.bias() + of.up) - reference);
-        Power { logits: self, shift, limit, magic }
+        Power { logits: self, max: greatest, shift, limit, magic }
     }
 }
 
 impl<F: Float> Logits<F> {
-    /// The exponentials of one row, whose greatest capped logit is in any lane of `max`.
+    /// The exponentials of one row, whose greatest logit is in any lane of `max`.
     #[inline(always)]
     pub fn of_row<V: Lanes<Elem = F>>(self, zero: V, max: V::Single) -> Power<V> {
         let power = self.against(max);
         // Worked out in one register: of several, the compiler would keep copies of all that is the same in them.
         let all = |x: V::Single| zero.splat(lane(x));
-        Power { logits: self, shift: all(power.shift), limit: all(power.limit), magic: all(power.magic) }
+        let (shift, limit, magic) = (all(power.shift), all(power.limit), all(power.magic));
+        Power { logits: self, max: all(max), shift, limit, magic }
     }
 }
 
@@ -162,11 +195,12 @@ impl<F: Float> Powers<F> {
         power.magic.store(&mut self.magic);
     }
 
-    /// That of one row, in every lane.
+    /// That of one row, whose greatest logit is `max`, in every lane.
     #[inline(always)]
-    pub fn row<V: Lanes<Elem = F>>(&self, zero: V, logits: Logits<F>, lane: usize) -> Power<V> {
+    pub fn row<V: Lanes<Elem = F>>(&self, zero: V, logits: Logits<F>, lane: usize, max: F) -> Power<V> {
         let all = |of: &[F; ROWS]| zero.splat(of.get(lane).copied().unwrap_or(F::ZERO));
-        Power { logits, shift: all(&self.shift), limit: all(&self.limit), magic: all(&self.magic) }
+        let (shift, limit, magic) = (all(&self.shift), all(&self.limit), all(&self.magic));
+        Power { logits, max: zero.splat(max), shift, limit, magic }
     }
 }
 
@@ -174,6 +208,8 @@ impl<F: Float> Powers<F> {
 #[derive(Clone, Copy)]
 pub struct Power<V: Lanes> {
     logits: Logits<V::Elem>,
+    /// The greatest logit, before its cap.
+    max: V,
     /// Subtracted first: 0, or the maximum where that is far from 0.
     shift: V,
     /// Below it, nothing counts; it keeps the exponents in their range.
@@ -183,27 +219,23 @@ pub struct Power<V: Lanes> {
 
 impl<V: Lanes> Power<V> {
     /// e^z for a logit, against the reference and scaled up. -inf gives next to nothing, NaN NaN.
-    #[inline(always)]
+    #[cfg_attr(not(small), inline(always))]
+    #[cfg_attr(small, inline(never))]
     pub fn exp<const SHAPED: bool>(&self, z: V) -> V {
         match SHAPED {
-            true => self.of_capped(self.logits.cap(z)),
+            true => {
+                let (_, z) = self.logits.seen(self.max, z);
+                scaled::<V, true>(self.limit.max(z - self.shift), self.magic, &self.logits.scaling)
+            }
             // Nothing is subtracted.
             false => scaled::<V, false>(self.limit.max(z), self.magic, &self.logits.scaling),
         }
     }
 
-    /// A power of two: the exponentials of this logit, which is under its cap already, and of lesser ones are less than twice
-    /// as much.
+    /// A power of two: the exponentials of this logit, where there is no cap, and of lesser ones are less than twice as much.
     #[inline(always)]
-    pub fn power_of_capped(&self, z: V) -> V {
+    pub fn power_of_uncapped(&self, z: V) -> V {
         scaled_power(self.limit.max(z - self.shift), self.magic, &self.logits.scaling)
-    }
-
-    /// The same for a logit that is under its cap already.
-    #[cfg_attr(not(small), inline(always))]
-    #[cfg_attr(small, inline(never))]
-    pub fn of_capped(&self, z: V) -> V {
-        scaled::<V, true>(self.limit.max(z - self.shift), self.magic, &self.logits.scaling)
     }
 }
 

@@ -107,7 +107,7 @@ impl<F: Float, L: Loss<F>> OverSoftmax<F, L> {
 #[derive(Clone, Copy)]
 struct Facts<F> {
     logits: Logits<F>,
-    /// The place of the greatest logit, and that under its cap.
+    /// The place of the greatest logit, and that itself.
     at: usize,
     max: F,
     sums: Sums<Scalar<F>>,
@@ -134,14 +134,13 @@ impl<F: Float> Kernel<F> for Softmax<'_, F> {
         if !max.finite() {
             return None;
         }
-        let max = logits.cap(zero.single().splat(max));
-        let top = lane(logits.against(max).of_capped(max));
-        let power = logits.of_row(zero, max);
-        let max = lane(max);
+        let single = zero.single().splat(max);
+        let top = lane(logits.against(single).exp::<true>(single));
+        let power = logits.of_row(zero, single);
         let rest = room.exponentials::<V, WIDTH, PARTS>(zero, power, logits.shaped(max), at, false);
         let sums = Sums::new(Scalar(top), [Scalar(rest.high), Scalar(rest.low)]);
         let log = lane(ln_1p(zero.single().splat(sums.odds().0)));
-        let log_sum = logits.over_temperature(Scalar(max)).0 + log;
+        let log_sum = lane(logits.over_temperature(logits.cap(single))) + log;
         Some(Facts { logits, at, max, sums, log, log_sum })
     }
 }
@@ -156,13 +155,13 @@ impl<F: Float> Facts<F> {
     /// The share of a logit.
     #[inline(always)]
     fn share<V: Lanes<Elem = F>>(&self, power: &Power<V>, z: V) -> V {
-        self.sums.splat(z).share(power.of_capped(self.logits.cap(z)))
+        self.sums.splat(z).share(power.exp::<true>(z))
     }
 
     /// How far a logit lies below the greatest one, as the softmax sees them.
     #[inline(always)]
     fn down<V: Lanes<Elem = F>>(&self, z: V) -> V {
-        self.logits.down(z.splat(self.max), self.logits.cap(z))
+        self.logits.down(z.splat(self.max), z)
     }
 }
 
@@ -197,7 +196,7 @@ impl<F: Float> Distribution<'_, F> {
             false => load_from(zero, self.of, at).0,
         };
         if let Some((logits, max, log)) = self.teacher {
-            let down = logits.down(zero.splat(max), logits.cap(target));
+            let down = logits.down(zero.splat(max), target);
             return zero - (down + zero.splat(log));
         }
         if self.added != F::ZERO {

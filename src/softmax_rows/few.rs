@@ -216,7 +216,7 @@ impl<F: Float, V: Lanes<Elem = F>> Tile<'_, F, V> {
         }
         let power = self.of.logits.against(finite_max);
         // Long before it is needed, since the CPU cannot look that far ahead.
-        let top = power.of_capped(finite_max).abreast();
+        let top = power.exp::<true>(finite_max).abreast();
         let (mut rest, [own, own_exponential]) = match self.of.logits.shaped_any(finite_max) {
             false => self.exponentials::<false>(values, power, [max, second]),
             true => self.exponentials::<true>(values, power, [max, second]),
@@ -243,7 +243,7 @@ impl<F: Float, V: Lanes<Elem = F>> Tile<'_, F, V> {
         let Tile { zero, places, .. } = *self;
         // A sum that begins with the power of two in its greatest term never has a lesser exponent than a term: what each
         // addition loses takes two subtractions then (Dekker 1971). Plainly, the loss would be more than its 3 ULP off.
-        let start = power.power_of_capped(second);
+        let start = power.power_of_uncapped(second);
         let (mut sum, mut lost) = (start, zero);
         let (mut own, mut own_exponential) = (zero, zero);
         for (value, &place) in values.chunks_exact_mut(V::LANES).zip(places) {
@@ -265,26 +265,24 @@ impl<F: Float, V: Lanes<Elem = F>> Tile<'_, F, V> {
     fn write(&self, found: &Found<V>, values: &mut [F], grad: &mut [F], stride: usize, add: bool) {
         let Tile { zero, places, classes, .. } = *self;
         let masked = self.weights.masked;
-        let Found { mut sums, mut slope, mut factor, .. } = *found;
-        let mut multiple = sums.multiple(factor);
+        let Found { sums, mut slope, mut factor, .. } = *found;
+        // One factor for all, so that no small share is rounded before it; two where it is no good, too small or NaN.
+        let multiple = sums.multiple(factor);
+        let good = multiple[0].eq(multiple[0]);
+        let [high, low] = sums.inverse();
+        let mut parts = [good.select(multiple[0], high), good.select(multiple[1], low)];
+        factor = good.select(zero.splat(F::ONE), factor);
         if masked.any() {
             // Nothing of rows that are left out is multiplied by anything but 0.
             let kept = !masked;
-            sums = sums.keep(kept);
+            parts = [kept.keep(parts[0]), kept.keep(parts[1])];
             (slope, factor) = (kept.keep(slope), kept.keep(factor));
-            multiple = multiple.map(|part| kept.keep(part));
             for value in values.chunks_exact_mut(V::LANES).take(classes) {
                 kept.keep(zero.load(value)).store(value);
             }
         }
-        // Rows whose factor is too small for two good parts, or NaN.
-        let odd = multiple[0].ne(multiple[0]);
         for (value, &place) in values.chunks_exact_mut(V::LANES).zip(places).take(classes) {
-            let e = zero.load(value);
-            let mut other = slope_of(e, multiple);
-            if odd.any() {
-                other = odd.select(sums.share(e) * factor, other);
-            }
+            let other = slope_of(zero.load(value), parts) * factor;
             self.class.ne(zero.splat(place)).select(other, slope).store(value);
         }
         if V::LANES == 1 {

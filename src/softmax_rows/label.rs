@@ -71,7 +71,7 @@ pub struct Found<V: Lanes> {
     pub slope: V,
     /// What shares are multiplied by for the others, but for the slope of a capped logit.
     pub factor: V,
-    /// Of the greatest logit under its cap; 0 where that is no number.
+    /// The greatest logit; 0 where that is no number.
     pub max: V,
 }
 
@@ -82,17 +82,16 @@ impl<F: Float, V: Lanes<Elem = F>> Known<V> {
         let Known { weights, own, rest, hit, .. } = *self;
         let (zero, one, nan) = (own.splat(F::ZERO), own.splat(F::ONE), own.splat(F::NAN));
         let finite = self.max.abs().le(own.splat(F::MAX));
-        let max = of.logits.cap(finite.select(self.max, zero));
+        let max = finite.select(self.max, zero);
         let power: Power<V> = of.logits.against(max);
-        let exponentials = || [power.of_capped(max), power.of_capped(of.logits.cap(own))];
+        let exponentials = || [power.exp::<true>(max), power.exp::<true>(own)];
         let [top, own_exponential] = self.exponentials.unwrap_or_else(exponentials);
         let sums = Sums::new(top, rest);
         let log = ln_1p(sums.odds());
-        let log_sum = of.logits.over_temperature(max) + log;
-        let capped = of.logits.cap(own);
+        let log_sum = of.logits.over_temperature(of.logits.cap(max)) + log;
 
         // Of nothing at all there is no part, however improbable it is; but NaN stays NaN.
-        let down = of.logits.down(max, capped);
+        let down = of.logits.down(max, own);
         let nothing = weights.class.eq(zero) & log.eq(log);
         let mut loss = nothing.select(zero, weights.class * (down + log));
         let factor = weights.row * zero.splat(lift) * zero.splat(factor);

@@ -240,7 +240,7 @@ impl<F: Float> Batch<F> {
     /// What makes the rows' exponentials.
     #[inline(always)]
     fn find_powers<V: Lanes<Elem = F>>(&mut self, of: &OverSoftmax<F, ()>, zero: V) {
-        let max = of.logits.cap(finite_or_zero(zero.load(&self.max)));
+        let max = finite_or_zero(zero.load(&self.max));
         self.powers.store(&of.logits.against(max));
     }
 
@@ -295,7 +295,7 @@ impl<F: Float> Batch<F> {
             head = first;
             room = room.preceded(waiting, before.multiple.map(|part| part[0]));
         }
-        let power = self.powers.row(zero, of.logits, lane);
+        let power = self.powers.row(zero, of.logits, lane, self.max[lane]);
         let shaped = of.logits.shaped(self.max[lane]);
         room.lane_sums::<V, WIDTH, PARTS>(zero, power, shaped, self.at[lane], keep, sums);
         let max = room.next_max();

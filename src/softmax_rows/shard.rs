@@ -36,7 +36,7 @@ impl<F: Float> Kernel<F> for Block<'_, F> {
     #[inline(always)]
     fn run<V: Lanes<Elem = F>, const WIDTH: usize, const PARTS: usize>(self, zero: V) -> HighLow<F> {
         let Block { logits, of, max, except } = self;
-        let power = of.logits.of_row(zero, of.logits.cap(zero.single().splat(max)));
+        let power = of.logits.of_row(zero, zero.single().splat(max));
         let mut room = Row::new(logits, &mut []);
         room.exponentials::<V, WIDTH, PARTS>(zero, power, of.logits.shaped(max), except, false)
     }

@@ -160,6 +160,11 @@ fn bytes_of_parts_come_back_or_are_refused() {
             let of_sum = RowSum::<F>::from_bytes(sum.as_ref());
             assert!(matches!(of_sum, Err(Error::Bytes { .. })), "byte {place} of a sum");
         }
+        for place in 5..8 {
+            let mut max = max;
+            max[place] = 1;
+            assert!(RowMax::<F>::from_bytes(&max).is_err(), "byte {place} of a maximum is a flag");
+        }
         for length in 0..max.len() {
             assert!(RowMax::<F>::from_bytes(&max[..length]).is_err(), "{length} bytes of a maximum");
         }
@@ -169,6 +174,22 @@ fn bytes_of_parts_come_back_or_are_refused() {
     }
     check::<f32>();
     check::<f64>();
+}
+
+#[test]
+fn parameters_of_parts_are_checked() {
+    let (logits, mut grad) = ([0.0_f32, 1.0], [7.0; 2]);
+    let loss = SoftmaxCrossEntropy::default();
+    let part = loss.shard(&logits, 0);
+    let sum = part.sum(&part.max(), 0);
+    for factor in [f32::NAN, f32::INFINITY] {
+        let found = part.finish(&sum, factor, &mut grad);
+        assert!(matches!(found, Err(Error::Parameter { name: "factor", .. })), "{factor}: {found:?}");
+    }
+    assert_eq!(grad, [7.0; 2]);
+    let cold = SoftmaxCrossEntropy { temperature: 0.0, ..loss };
+    let found = cold.shard(&logits, 0).log_sum_exp(&sum);
+    assert!(matches!(found, Err(Error::Parameter { name: "temperature", .. })), "{found:?}");
 }
 
 /// How far off `found` is, in units of `F`'s last place of `expected`.

@@ -277,6 +277,59 @@ fn all_goes_to_other_classes() {
     }
 }
 
+/// Nothing is left of a label that gives all away: masked, its class has no loss and no slope.
+#[test]
+fn a_masked_label_may_give_all_away() {
+    fn check<F: Float>() {
+        for classes in 2..70 {
+            let smoothing = Smoothing::OtherClasses(F::ONE);
+            let mut logits: Vec<F> = (0..classes).map(|class| F::from_f64(class as f64 * 0.37)).collect();
+            logits[classes - 1] = -F::INFINITY;
+            let mut grad = vec![F::NAN; classes];
+            for level in Level::available() {
+                let loss = SoftmaxCrossEntropy { smoothing, ..cross_entropy() };
+                let label = [classes as u16 - 1];
+                let rows = loss.rows(&logits, classes).labels(&label).level(level);
+                let value = rows.gradient(&mut grad).sum().unwrap();
+                assert!(value.finite(), "{level}, {classes} classes: {value:?}");
+                assert!(grad[classes - 1] == F::ZERO, "{level}, {classes} classes: {:?}", grad[classes - 1]);
+            }
+        }
+    }
+    check::<f32>();
+    check::<f64>();
+}
+
+/// A difference beyond the largest number is no longer that over a temperature.
+#[test]
+fn temperatures_bring_differences_back() {
+    for classes in [2, 70] {
+        let mut logits = vec![0.0; classes];
+        (logits[0], logits[1]) = (3e38_f32, -3e38);
+        let mut targets = vec![0.0; classes];
+        targets[1] = 0.5;
+        for level in Level::available() {
+            let loss = SoftmaxCrossEntropy { temperature: 4.0, ..cross_entropy() };
+            let rows = loss.rows(&logits, classes);
+            assert_eq!(rows.labels(&[1_u8]).level(level).sum(), Ok(1.5e38), "{level}");
+            assert_eq!(loss.rows(&logits, classes).targets(&targets).level(level).sum(), Ok(0.75e38));
+        }
+    }
+}
+
+/// The exponential of a class far below the others is no normal number, but its slope may be one again.
+#[test]
+fn a_factor_raises_small_slopes() {
+    let mut grad = [0.0_f32; 2];
+    for level in Level::available() {
+        let rows = SoftmaxCrossEntropy::default().rows(&[0.0_f32, -97.3], 2).labels(&[0_u8]);
+        rows.level(level).scale(65_536.0).gradient(&mut grad).sum().unwrap();
+        let exact = (-f64::from(97.3_f32)).exp() * 65_536.0;
+        let ulps = (f64::from(grad[1]) - exact).abs() * 2_f64.powi(148);
+        assert!(ulps < 4.0, "{level}: {:?} for {exact:e} is {ulps:.1} ULP off", grad[1]);
+    }
+}
+
 /// A row with NaN is right about nothing, though its greatest number may be the label's.
 #[test]
 fn a_row_with_nan_is_no_hit() {

@@ -142,7 +142,7 @@ fn over<F: Tested>(
     let ((loss, slopes), log_sum) = match &seen {
         Some(seen) => {
             let part = (seen.log / seen.log_sum_size().max(F::Real::of(1e-300))).to_f64();
-            let cost = seen.cost[seen.at] + seen.cost_of_sum * part;
+            let cost = seen.cost_of_slope + seen.cost[seen.at] + seen.cost_of_sum * part;
             (make(seen), Expected::of(seen.log_sum(), seen.log_sum_size(), 3.0 + cost))
         }
         None => {
@@ -185,7 +185,7 @@ fn label_alone<F: Tested>(
         let share = seen.share(class);
         let own = if class == label { -weight * seen.missed(class) } else { weight * share };
         let of_sum = if class == label { seen.cost_of_sum } else { 0.0 };
-        let cost = of_sum + seen.cost[class] + seen.cost_of_slope[class];
+        let cost = of_sum + seen.cost[class] + seen.cost_of_slope;
         let slope = seen.slopes[class];
         let value = (own + of_log_sum * share) * slope;
         let near = if z_loss == zero {
@@ -232,7 +232,9 @@ fn spread<F: Tested>(
             Smoothing::AllClasses(a) => ((one - real(a)) * y + real(a) / count, y + real(a) / count),
             Smoothing::OtherClasses(a) if classes > 1 => {
                 let part = real(a) / (count - one);
-                ((one - real(a)) * y + part * (one - y), y + part * (one + y))
+                // Of a label, the 1 that it has is exact, and so is what that lacks.
+                let lacking = if matches!(of, Of::Label(_)) { one - y } else { one + y };
+                ((one - real(a)) * y + part * (one - y), (one - real(a)) * y + part * lacking)
             }
             Smoothing::OtherClasses(_) => (y, y),
         };
@@ -257,7 +259,8 @@ fn spread<F: Tested>(
     }
     let worst = seen.cost.iter().copied().fold(0.0, f64::max);
     let value = if infinite == 0.0 {
-        Expected::of(value, size, 4.0 + 2.0 * worst)
+        let of_cap = seen.cost_of_slope * if z_loss == zero { 1.0 } else { 2.0 };
+        Expected::of(value, size, 4.0 + 2.0 * worst + of_cap)
     } else {
         Expected::Exactly(infinite)
     };
@@ -268,7 +271,7 @@ fn spread<F: Tested>(
         let (value, size) = ((share * all - target) * slope, (share * all_size + size) * slope);
         let of_square =
             if z_loss == zero { 0.0 } else { 2.0 * (1.0 + seen.cost[seen.at] + seen.cost_of_sum) };
-        let cost = of_square + 2.0 * seen.cost[class] + seen.cost_of_slope[class];
+        let cost = of_square + 2.0 * seen.cost[class] + seen.cost_of_slope;
         slack(Expected::of(value, size, 4.0 + cost), slope * all_size)
     };
     (value, (0..classes).map(slope).collect())
