@@ -66,7 +66,7 @@ def speed(case, parts):
         drawn = lines(axes, entries)
         axes.set_title(f"{case}, {dtype}, one thread", loc="left", fontsize=11, color=INK)
         axes.set_xlabel("rows x classes" if case == cells.ROWS else "elements", color=FAINT, fontsize=9)
-    grid.flat[0].set_ylabel("ns an element (less is faster)", color=FAINT, fontsize=9)
+    grid.flat[0].set_ylabel("loss, gradient and mean, ns an element (less is faster)", color=FAINT, fontsize=9)
     # In the order of the last panel's lines at its right edge, from the top.
     order = sorted(drawn, key=lambda line: -line.get_ydata()[-1])
     figure.legend(order, [line.get_label() for line in order], loc="outside right center", frameon=False, fontsize=9)
@@ -90,7 +90,7 @@ def lines(axes, entries):
     drawn += axes.plot(places, memory, color=INK, linewidth=1.4, linestyle=":", label="memory test")
     axes.set(xscale="log", yscale="log")
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.set_xticks(places, [entry.size for entry in entries])
+    axes.set_xticks(places, [entry.size.replace(" x ", "\nx ") for entry in entries])
     axes.yaxis.set_major_locator(LogLocator(10, (1,), numticks=12))
     axes.yaxis.set_minor_locator(NullLocator())
     axes.yaxis.set_major_formatter(FuncFormatter(plain))

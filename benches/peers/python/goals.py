@@ -21,8 +21,8 @@ TIMES = {
 def report(results):
     near = [entry for entry in results.near(False) if entry.of_memory < MEMORY_LIMITED]
     count = (
-        f"Cells below {NEARLY}x of the fastest library and not at the memory's limit ({MEMORY_LIMITED:.2f} of the memory "
-        f"test); the goal is none: {len(near)}."
+        f"Cells below {NEARLY}x of the fastest library and not at the memory's limit ({MEMORY_LIMITED:.2f} of the "
+        f"memory test); the goal is none: {len(near)}."
     )
     parts = [means(results), count, listed(near, False) if near else "", precisions(results), speeds(results)]
     return "\n\n".join(filter(None, parts))
@@ -40,7 +40,7 @@ def means(results):
         rows.append(
             [f"{dtype}, {on(threads)}", f"{SPEEDUP}x", times(mean), reached(mean and mean >= SPEEDUP), times(without)]
         )
-    head = ["geometric mean over the fastest library", "goal", "measured", "reached", f"without calls of {FEW} elements"]
+    head = ["geometric mean over the fastest library", "goal", "measured", "reached", f"without {FEW} elements"]
     return table(head, rows)
 
 

@@ -30,7 +30,8 @@ def figure(found):
 def signs(figures):
     """What the sign means, and how many have it."""
     marked = sum(unsteady(found["best"], found["median"]) for found in figures)
-    return f"{SIGN} is a time whose median is more than {UNSTEADY} times its best round: {marked} of {len(figures)} here."
+    meaning = f"{SIGN} is a time whose median is more than {UNSTEADY} times its best round"
+    return f"{meaning}: {marked} of {len(figures)} here."
 
 
 def times(value):

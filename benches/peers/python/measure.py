@@ -130,7 +130,7 @@ def measure(cell, workers, directory, rounds, seconds):
     return {
         "case": cell.case, "dtype": cell.dtype, "rows": cell.rows, "classes": cell.classes,
         "threads": cell.threads, "exact": float(exact), "peers": entries,
-        "rounds": rounds, "seconds": seconds, "sources": sources(), "date": time.strftime("%Y-%m-%d", time.gmtime()),
+        "rounds": rounds, "seconds": seconds, "date": time.strftime("%Y-%m-%d", time.gmtime()),
     }  # fmt: skip
 
 
@@ -197,7 +197,7 @@ def main():
         for dtype in args.dtypes.split(",")
         for cell in cells.cells(case, dtype, threads)
     ]
-    results = begin(path, wanted)
+    results, tree = begin(path, wanted), sources()
     for threads, cells_of in groupby(wanted, key=lambda cell: cell.threads):
         workers = [Worker(peer, False, threads, args.directory) for peer in EVERYONE]
         workers += [Worker(peer, True, threads, args.directory) for peer in PEERS if peer.keeps]
@@ -208,7 +208,8 @@ def main():
             else:
                 results["peers"][worker.name] = worker.about
         for cell in cells_of:
-            entry = results["cells"][cell.key] = measure(cell, workers, args.directory, rounds, seconds)
+            entry = measure(cell, workers, args.directory, rounds, seconds)
+            results["cells"][cell.key] = {**entry, "sources": tree}
             # After each, so that a run that is cut short is worth what it has measured.
             write(path, results)
             say(cell, entry["peers"])
@@ -224,7 +225,7 @@ def begin(path, wanted):
     rest = earlier["cells"].keys() - {cell.key for cell in wanted}
     if not rest:
         return {"machine": here, "peers": {}, "cells": {}}
-    different = [name for name in here if here[name] != earlier["machine"][name]]
+    different = [name for name in here if here[name] != earlier["machine"].get(name)]
     if different:
         raise SystemExit(f"other cells have another {', '.join(different)}: measure all of them, or move {path} away")
     return earlier

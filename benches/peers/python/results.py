@@ -12,8 +12,6 @@ THREADS = (1, 2)
 # Where memory is this share of a loss's time, there is no more to gain.
 MEMORY_LIMITED = 0.90
 NEARLY = 1.3
-
-
 # Where a median is more than this many times the best round, the rounds differ too much to be summed up in one figure.
 UNSTEADY = 1.2
 
