@@ -109,7 +109,7 @@ def error_beside_speed(results):
             continue
         entry = entries[-1]
         for peer in (*PEERS, SUBJECT):
-            time, error = entry.time(peer), entry.field(peer, "error")
+            time, error = entry.time(peer), entry.own(peer).get("error")
             if time is None or error is None:
                 continue
             colour, marker = STYLES[peer.name]

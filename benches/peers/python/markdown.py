@@ -22,7 +22,7 @@ def number(value):
 
 def figure(found):
     """A time, with a sign where its rounds differ."""
-    if found is None:
+    if not found:
         return "-"
     return SIGN * unsteady(found["best"], found["median"]) + number(found["median"])
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import cells
 import charts
 import goals
-from markdown import figure, listed, number, on, signs, table, times
+from markdown import figure, listed, on, signs, table, times
 from peers import EVERYONE, MEMORY, OFF_LINE, PEERS, SUBJECT
 from results import MEMORY_LIMITED, NEARLY, THREADS, Results, geometric_mean
 
@@ -110,7 +110,7 @@ def errors(results):
         everyone = [SUBJECT, *PEERS]
         rows = []
         for peer in everyone:
-            found = [entry.field(peer, "error") for entry in largest.values()]
+            found = [entry.own(peer).get("error") for entry in largest.values()]
             if any(found):
                 # Half a unit is the best there is.
                 rows.append([peer.title, *(f"{error['ulp']:.2g}" if error else "-" for error in found)])
@@ -128,16 +128,16 @@ def memory_kept_in(results, dtype):
     entries = results.of(case="mse", dtype=dtype, threads=1)
     if not entries:
         return "Not measured yet."
-    entry, rows = entries[-1], []
+    entry, rows, figures = entries[-1], [], []
     for peer in (SUBJECT, *PEERS):
         if entry.figure(peer) is None:
             continue
-        medians = [entry.field(peer, "median", kept) for kept in (False, True)]
-        faults = [entry.field(peer, "faults", kept) for kept in (False, True)]
-        faults = ["-" if fault is None else f"{fault:,.0f}" for fault in faults]
-        rows.append([peer.title, *map(number, medians), *faults])
+        found = [entry.own(peer, kept) for kept in (False, True)]
+        faults = [f"{one['faults']:,.0f}" if one else "-" for one in found]
+        rows.append([peer.title, *map(figure, found), *faults])
+        figures += filter(None, found)
     head = [f"{entry.case} {dtype} {entry.size}", "ns/element", "memory kept", "new pages a call", "memory kept"]
-    return table(head, rows)
+    return f"{table(head, rows)}\n\n{signs(figures)}"
 
 
 def cores(results):
@@ -145,7 +145,7 @@ def cores(results):
     entries = {threads: results.of(case="bce-with-logits", dtype="f32", threads=threads) for threads in THREADS}
     rows = []
     for peer in (SUBJECT, *PEERS):
-        busy = [entries[threads][-1].field(peer, "cores") if entries[threads] else None for threads in THREADS]
+        busy = [entries[threads][-1].own(peer).get("cores") if entries[threads] else None for threads in THREADS]
         if any(value is not None for value in busy):
             rows.append([peer.title, *("-" if value is None else f"{value:.1f}" for value in busy)])
     return table(["busy cores", "1 thread", "2 threads"], rows)

@@ -43,9 +43,10 @@ class Entry:
         figure = self.figure(*peers)
         return figure and figure["median"]
 
-    def field(self, peer, name, kept=False):
-        """Of the run on just these threads."""
-        return self.raw.get(f"{peer.name} (kept)" if kept else peer.name, {}).get(name)
+    def own(self, peer, kept=False):
+        """What is measured on just these threads; empty where nothing is."""
+        found = self.raw.get(f"{peer.name} (kept)" if kept else peer.name, {})
+        return found if "median" in found else {}
 
     @property
     def elements(self):
