@@ -3,7 +3,8 @@
 #
 #   benches/peers/run.sh [DIR] [--quick] [--cases mse,huber] [--dtypes f32] [--threads 1]
 #
-# DIR is where install.sh has put the environment. What is left out of a run keeps its earlier figures.
+# DIR is where install.sh has put the environment. What is left out of a run keeps its earlier figures. With --quick all
+# that is written goes into DIR/quick.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 case ${1:-} in
@@ -21,4 +22,3 @@ dir=$(cd "$dir" && pwd)
 # What is measured is this checkout, not the one that was installed.
 (cd "$here" && CARGO_TARGET_DIR=$dir/target cargo build --release --locked --bin fused_loss --bin memory)
 "$python" "$here/python/measure.py" "$dir" "$@"
-"$python" "$here/python/report.py"

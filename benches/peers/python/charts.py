@@ -32,9 +32,10 @@ STYLES = {
 def draw(results, directory):
     directory.mkdir(parents=True, exist_ok=True)
     for case in cells.CASES:
-        entries = results.of(case=case, dtype="f32", threads=1)
-        if entries:
-            save(speed(case, entries), directory / f"speed-{case}.svg")
+        parts = {dtype: results.of(case=case, dtype=dtype, threads=1) for dtype in cells.DTYPES}
+        parts = {dtype: entries for dtype, entries in parts.items() if entries}
+        if parts:
+            save(speed(case, parts), directory / f"speed-{case}.svg")
     save(error_beside_speed(results), directory / "error-beside-speed.svg")
 
 
@@ -57,37 +58,44 @@ def plain(value, _=None):
     return f"{value:g}"
 
 
-def speed(case, entries):
-    figure, axes = pyplot.subplots(figsize=(8.4, 4.6), layout="constrained")
-    places = [entry.rows * entry.classes for entry in entries]
+def speed(case, parts):
+    figure, grid = pyplot.subplots(
+        1, len(parts), figsize=(4.6 * len(parts) + 2.4, 4.6), layout="constrained", sharey=True, squeeze=False
+    )
+    for axes, (dtype, entries) in zip(grid.flat, parts.items()):
+        drawn = lines(axes, entries)
+        axes.set_title(f"{case}, {dtype}, one thread", loc="left", fontsize=11, color=INK)
+        axes.set_xlabel("rows x classes" if case == cells.ROWS else "elements", color=FAINT, fontsize=9)
+    grid.flat[0].set_ylabel("loss, gradient and mean, ns an element (less is faster)", color=FAINT, fontsize=9)
+    # In the order of the last panel's lines at its right edge, from the top.
+    order = sorted(drawn, key=lambda line: -line.get_ydata()[-1])
+    figure.legend(order, [line.get_label() for line in order], loc="outside right center", frameon=False, fontsize=9)
+    return figure
+
+
+def lines(axes, entries):
+    """Draws a line a peer, and returns them."""
+    places, drawn = [entry.elements for entry in entries], []
     for peer in (*PEERS, SUBJECT):
-        points = [(place, entry.best(peer)) for place, entry in zip(places, entries) if entry.best(peer) is not None]
+        points = [(place, entry.time(peer)) for place, entry in zip(places, entries) if entry.figure(peer)]
         if points:
             colour, marker = STYLES[peer.name]
             mine = peer is SUBJECT
-            axes.plot(
+            drawn += axes.plot(
                 *zip(*points), color=colour, marker=marker, label=peer.title, markersize=8 if mine else 6,
                 linewidth=2.6 if mine else 1.2, linestyle="--" if peer.loop else "-", zorder=3 if mine else 2,
                 markeredgecolor="white", markeredgewidth=0.6,
             )  # fmt: skip
-    axes.plot(places, [entry.memory for entry in entries], color=INK, linewidth=1.4, linestyle=":", label="memory test")
+    memory = [entry.memory for entry in entries]
+    drawn += axes.plot(places, memory, color=INK, linewidth=1.4, linestyle=":", label="memory test")
     axes.set(xscale="log", yscale="log")
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.set_xticks(places, [entry.size for entry in entries])
+    axes.set_xticks(places, [entry.size.replace(" x ", "\nx ") for entry in entries])
     axes.yaxis.set_major_locator(LogLocator(10, (1,), numticks=12))
     axes.yaxis.set_minor_locator(NullLocator())
     axes.yaxis.set_major_formatter(FuncFormatter(plain))
-    axes.set_title(f"{case}: loss, gradient and mean, f32, one thread", loc="left", fontsize=11, color=INK)
-    axes.set_xlabel("rows x classes" if case == cells.ROWS else "elements", color=FAINT, fontsize=9)
-    axes.set_ylabel("ns an element (less is faster)", color=FAINT, fontsize=9)
     frame(axes)
-    handles, labels = axes.get_legend_handles_labels()
-    # In the order of the lines at the right edge, from the top.
-    order = sorted(range(len(handles)), key=lambda i: -handles[i].get_ydata()[-1])
-    figure.legend(
-        [handles[i] for i in order], [labels[i] for i in order], loc="outside right center", frameon=False, fontsize=9
-    )
-    return figure
+    return drawn
 
 
 def error_beside_speed(results):
@@ -101,7 +109,7 @@ def error_beside_speed(results):
             continue
         entry = entries[-1]
         for peer in (*PEERS, SUBJECT):
-            time, error = entry.best(peer), entry.field(peer, "error")
+            time, error = entry.time(peer), entry.own(peer).get("error")
             if time is None or error is None:
                 continue
             colour, marker = STYLES[peer.name]

@@ -1,21 +1,26 @@
-"""Measures every peer in every cell, the peers in turn, and writes `results.json`, which later runs add to."""
+"""Measures every peer in every cell, the peers in turn, and writes `results.json`, which later runs add to; then the
+report of it."""
 
 import argparse
 import json
 import os
 import platform
-import re
 import statistics
 import subprocess
 import sys
 import time
+from itertools import groupby
 from pathlib import Path
 
 import cells
+import report
 from peers import EVERYONE, KEEPING, MEMORY, PEERS, SUBJECT
+from results import unsteady
 
 HERE = Path(__file__).resolve().parent
-RESULTS = HERE.parent / "results.json"
+ROOT = HERE.parent.parent.parent
+# A peer whose rounds differ has this many times the rounds, at most.
+MORE_ROUNDS = 3
 # So many seconds a peer of several threads runs before its time counts.
 AWAKE = 0.2
 # Below this many bytes an array, allocators keep what is freed anyway.
@@ -99,9 +104,11 @@ def measure(cell, workers, directory, rounds, seconds):
             right = cells.exact_mean(cell, pred, target, True) if of_probabilities else exact
             entry["error"] = cells.error(answer["mean"], right, cell.dtype)
         running.append((worker, entry))
-    for round_ in range(rounds):
+    for round_ in range(MORE_ROUNDS * rounds):
+        if round_ >= rounds:
+            running = [(worker, entry) for worker, entry in running if unsteady(*best_and_median(entry))]
         # Each round begins with another one, so that what comes with the start hits all alike.
-        turn = round_ * len(running) // rounds
+        turn = round_ % rounds * len(running) // rounds
         for worker, entry in running[turn:] + running[:turn]:
             time.sleep(0.003)  # Threads of the one before spin on for a while.
             if cell.threads > 1:
@@ -113,9 +120,9 @@ def measure(cell, workers, directory, rounds, seconds):
             entry["faults"].append(answer["faults"])
     for entry in entries.values():
         if "rounds" in entry:
-            times = entry.pop("rounds")
+            best, median = best_and_median(entry)
             entry.update(
-                best=min(times), median=statistics.median(times),
+                best=best, median=median, rounds=len(entry["rounds"]),
                 cores=statistics.median(entry["cores"]), faults=statistics.median(entry["faults"]),
             )  # fmt: skip
     for path in files:
@@ -123,7 +130,20 @@ def measure(cell, workers, directory, rounds, seconds):
     return {
         "case": cell.case, "dtype": cell.dtype, "rows": cell.rows, "classes": cell.classes,
         "threads": cell.threads, "exact": float(exact), "peers": entries,
+        "rounds": rounds, "seconds": seconds, "date": time.strftime("%Y-%m-%d", time.gmtime()),
     }  # fmt: skip
+
+
+def best_and_median(entry):
+    return min(entry["rounds"]), statistics.median(entry["rounds"])
+
+
+def sources():
+    """The git tree of this crate's src, with a sign where the files differ from it."""
+    git = ["git", "-C", ROOT]
+    tree = subprocess.run([*git, "rev-parse", "--short", "HEAD:src"], capture_output=True, text=True).stdout.strip()
+    changed = subprocess.run([*git, "diff", "--quiet", "HEAD", "--", "src"]).returncode != 0
+    return f"{tree} and changes" if changed else tree
 
 
 def machine():
@@ -138,13 +158,10 @@ def machine():
         if read(index / "type") != "Instruction"
     ]
     flags = Path("/proc/cpuinfo").read_text() if model else ""
-    root = HERE.parent.parent.parent
-    version = re.search(r'^version = "(.*)"', (root / "Cargo.toml").read_text(), re.MULTILINE)[1]
-    commit = subprocess.run(["git", "-C", root, "rev-parse", "--short", "HEAD:src"], capture_output=True, text=True)
     return {
         "cpu": model or platform.processor(), "cores": os.cpu_count(), "system": platform.system(),
         "architecture": platform.machine(), "caches": caches, "avx2": " avx2" in flags, "avx512": " avx512f" in flags,
-        "crate": version, "sources": commit.stdout.strip(), "rustc": rustc, "python": platform.python_version(),
+        "rustc": rustc, "python": platform.python_version(),
     }  # fmt: skip
 
 
@@ -152,45 +169,66 @@ def read(path):
     return path.read_text().strip()
 
 
-
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("directory", type=Path, help="where install.sh has put the environment")
-    parser.add_argument("--quick", action="store_true", help="two short rounds")
+    parser.add_argument("--quick", action="store_true", help="two short rounds, into the folder quick in the directory")
     parser.add_argument("--cases", default=",".join(cells.CASES))
     parser.add_argument("--dtypes", default="f32,f64")
     parser.add_argument("--threads", default="1,2")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=0.03, help="of each peer in each round")
-    parser.add_argument("--results", type=Path, default=RESULTS)
     return parser.parse_args()
 
 
 def main():
     args = arguments()
     rounds, seconds = (2, 0.01) if args.quick else (args.rounds, args.seconds)
-    for name in ("logs", "data"):
-        (args.directory / name).mkdir(exist_ok=True)
-    results = json.loads(args.results.read_text()) if args.results.exists() else {"peers": {}, "cells": {}}
-    results["machine"] = machine()
-    for threads in map(int, args.threads.split(",")):
+    quick = args.directory / "quick"
+    for directory in (args.directory / "logs", args.directory / "data", quick):
+        directory.mkdir(exist_ok=True)
+    path, docs = (quick / report.RESULTS.name, quick) if args.quick else (report.RESULTS, report.DOCS)
+    if args.quick:
+        path.unlink(missing_ok=True)
+    wanted = [
+        cell
+        for threads in map(int, args.threads.split(","))
+        for case in args.cases.split(",")
+        for dtype in args.dtypes.split(",")
+        for cell in cells.cells(case, dtype, threads)
+    ]
+    results, tree = begin(path, wanted), sources()
+    for threads, cells_of in groupby(wanted, key=lambda cell: cell.threads):
         workers = [Worker(peer, False, threads, args.directory) for peer in EVERYONE]
         workers += [Worker(peer, True, threads, args.directory) for peer in PEERS if peer.keeps]
         for worker in workers:
-            results["peers"][worker.name] = worker.about
             if "absent" in worker.about:
                 print(f"absent: {worker.name}: {worker.about['absent']}", flush=True)
-        for case in args.cases.split(","):
-            for dtype in args.dtypes.split(","):
-                for cell in cells.cells(case, dtype, threads):
-                    entry = measure(cell, workers, args.directory, rounds, seconds)
-                    entry["rounds"], entry["seconds"] = rounds, seconds
-                    results["cells"][cell.key] = entry
-                    # After each, so that a run that is cut short is worth what it has measured.
-                    write(args.results, results)
-                    say(cell, entry["peers"])
+                results["peers"].setdefault(worker.name, worker.about)
+            else:
+                results["peers"][worker.name] = worker.about
+        for cell in cells_of:
+            entry = measure(cell, workers, args.directory, rounds, seconds)
+            results["cells"][cell.key] = {**entry, "sources": tree}
+            # After each, so that a run that is cut short is worth what it has measured.
+            write(path, results)
+            say(cell, entry["peers"])
         for worker in workers:
             worker.end()
+    report.write(path, docs)
+
+
+def begin(path, wanted):
+    """What a run adds to: nothing, where it measures all there is."""
+    here = machine()
+    earlier = json.loads(path.read_text()) if path.exists() else {"cells": {}}
+    rest = earlier["cells"].keys() - {cell.key for cell in wanted}
+    if not rest:
+        return {"machine": here, "peers": {}, "cells": {}}
+    different = [name for name in here if here[name] != earlier["machine"].get(name)]
+    if different:
+        raise SystemExit(f"other cells have another {', '.join(different)}: measure all of them, or move {path} away")
+    return earlier
 
 
 def write(path, results):

@@ -2,7 +2,7 @@
 
 import numpy
 
-from protocol import THREADS, Absent, read, serve
+from protocol import THREADS, Absent, aligned, read, serve
 
 
 def mse(p, y, grad, other):
@@ -84,7 +84,7 @@ def prepare(cell):
     if THREADS > 1:
         raise Absent("NumPy has one thread")
     data, step = read(cell), globals()[cell.case.replace("-", "_")]
-    grad, other = numpy.zeros_like(data.pred), numpy.zeros_like(data.pred)
+    grad, other = (aligned(data.pred.shape, data.pred.dtype) for _ in range(2))
     return lambda: step(data.pred, data.target, grad, other)
 
 

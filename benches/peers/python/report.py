@@ -6,94 +6,79 @@ from pathlib import Path
 
 import cells
 import charts
-from peers import EVERYONE, MEMORY, PEERS, SUBJECT
-from results import MEMORY_LIMITED, NEARLY, Results, geometric_mean
+import goals
+from markdown import figure, listed, on, signs, table, times
+from peers import EVERYONE, MEMORY, OFF_LINE, PEERS, SUBJECT
+from results import MEMORY_LIMITED, NEARLY, THREADS, Results, geometric_mean
 
-PEERS_DIRECTORY = Path(__file__).resolve().parent.parent
-DOCS = PEERS_DIRECTORY.parent.parent / "docs"
-PAGE = DOCS / "performance.md"
-
-
-def table(head, rows):
-    lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
-    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
-
-
-def number(value):
-    """Three digits, or a dash."""
-    if value is None:
-        return "-"
-    if value >= 1000:
-        return f"{value:,.0f}"
-    return f"{value:.3g}" if value < 100 else f"{value:.0f}"
+HERE = Path(__file__).resolve().parent
+RESULTS = HERE.parent / "results.json"
+DOCS = HERE.parent.parent.parent / "docs"
+PAGE = "performance.md"
 
 
 def machine(results):
-    about, lines = results.machine, []
+    about, rows = results.machine, []
     registers = "AVX-512" if about["avx512"] else "AVX2" if about["avx2"] else "no AVX2"
-    lines.append(
+    line = (
         f"{about['cpu']} ({about['architecture']}, {registers}), {about['cores']} cores, caches "
-        f"{', '.join(about['caches'])}; {about['system']}; {about['rustc']}; Python {about['python']}. fused-loss "
-        f"{about['crate']}, whose src has the git tree {about['sources']}."
+        f"{', '.join(about['caches'])}; {about['system']}; {about['rustc']}; Python {about['python']}."
     )
-    rows = []
     for peer in EVERYONE:
         found = results.peers.get(peer.name)
-        if found is None or peer in MEMORY:
+        if found is None or peer is OFF_LINE or peer in MEMORY:
             continue
         absent = found.get("absent")
         rows.append([peer.title, f"absent: {absent}" if absent else found["version"], found.get("allocates", "-")])
-    head = ["", "version", "what a call allocates"]
-    return lines[0] + "\n\n" + table(head, rows).replace("---:", "---")
+    peers = table(["", "version", "what a call allocates"], rows).replace("---:", "---")
+    return f"{line}\n\n{peers}\n\n{origins(results)}"
+
+
+def origins(results):
+    """Which cells are of which sources of this crate."""
+    groups = {}
+    for entry in results.entries:
+        groups.setdefault((entry.date, entry.sources), []).append(entry)
+    rows = []
+    for (date, sources), entries in sorted(groups.items(), reverse=True):
+        losses = ", ".join(dict.fromkeys(entry.case for entry in entries))
+        threads = ", ".join(map(str, sorted({entry.threads for entry in entries})))
+        rows.append([sources, date, len(entries), losses, threads])
+    return table(["git tree of src", "measured", "cells", "losses", "threads"], rows).replace("---:", "---")
 
 
 def summary(results):
-    lines, rows = [], []
+    rows = []
     wanted = sum(len(cells.cells(case, "f32", 1)) for case in cells.CASES)
-    for threads in (1, 2):
-        for dtype in cells.DTYPES:
-            entries = results.of(threads=threads, dtype=dtype)
-            if not entries:
-                continue
-            libraries = [entry.speedup(False) for entry in entries]
-            everyone = [entry.speedup(True) for entry in entries]
-            limited = [entry for entry in entries if entry.of_memory >= MEMORY_LIMITED]
-            rows.append(
-                [
-                    f"{dtype}, {threads} thread{'s' if threads > 1 else ''}", f"{len(entries)} of {wanted}",
-                    f"{number(geometric_mean(libraries))}x", f"{number(min(filter(None, libraries)))}x",
-                    f"{number(geometric_mean(everyone))}x", f"{number(min(filter(None, everyone)))}x", len(limited),
-                ]  # fmt: skip
-            )
+    for dtype, threads, entries in results.parts():
+        libraries = [entry.speedup(False) for entry in entries]
+        everyone = [entry.speedup(True) for entry in entries]
+        limited = [entry for entry in entries if entry.of_memory >= MEMORY_LIMITED]
+        rows.append(
+            [
+                f"{dtype}, {on(threads)}", f"{len(entries)} of {wanted}",
+                times(geometric_mean(libraries)), times(least(libraries)),
+                times(geometric_mean(everyone)), times(least(everyone)), len(limited),
+            ]  # fmt: skip
+        )
     head = ["", "cells measured", "over the fastest library", "least", "over loops too", "least", "as fast as memory"]
-    lines.append(table(head, rows))
+    lines = [table(head, rows)]
     for title, loops in (("libraries", False), ("libraries and loops", True)):
-        near = [entry for entry in results.entries if entry.speedup(loops) and entry.speedup(loops) < NEARLY]
+        near = results.near(loops)
         behind = [entry for entry in near if entry.speedup(loops) < 1]
-        open_ = [entry for entry in near if entry.of_memory < MEMORY_LIMITED]
+        limited = [entry for entry in near if entry.of_memory >= MEMORY_LIMITED]
         lines.append(
             f"Against {title}: {len(behind)} of {len(results.entries)} cells lost; {len(near)} below {NEARLY}x, of "
-            f"which {len(open_)} are not at the memory's limit ({MEMORY_LIMITED:.2f} of the memory test)."
+            f"which {len(limited)} are at the memory's limit ({MEMORY_LIMITED:.2f} of the memory test or more)."
         )
-        if open_:
-            head = ["below 1.3x, not memory's limit", "fused-loss", "fastest", "", "speedup", "of memory test"]
-            rows = []
-            for entry in sorted(open_, key=lambda entry: entry.speedup(loops)):
-                time, peer = entry.fastest(loops)
-                threads = f"{entry.threads} thread{'s' * (entry.threads > 1)}"
-                rows.append(
-                    [
-                        f"{entry.case} {entry.dtype} {entry.size}, {threads}",
-                        number(entry.subject), peer.title, number(time), f"{entry.speedup(loops):.2f}x",
-                        f"{entry.of_memory:.0%}",
-                    ]  # fmt: skip
-                )
-            listed = table(head, rows)
-            if loops:
-                # A long list, of a contender that gives up the accuracy: there for who asks.
-                listed = f"<details><summary>These {len(open_)} cells</summary>\n\n{listed}\n\n</details>"
-            lines.append(listed)
+    # A long list, of a contender that gives up the accuracy: there for who asks. It has the cells of both.
+    if near:
+        lines.append(f"<details><summary>These {len(near)} cells</summary>\n\n{listed(near, True)}\n\n</details>")
     return "\n\n".join(lines)
+
+
+def least(numbers):
+    return min((number for number in numbers if number is not None), default=None)
 
 
 def speeds(results, dtype, threads):
@@ -101,23 +86,20 @@ def speeds(results, dtype, threads):
     entries = results.of(dtype=dtype, threads=threads)
     if not entries:
         return "Not measured yet."
-    peers = [peer for peer in PEERS if any(entry.best(peer) is not None for entry in entries)]
-    head = ["", "fused-loss", "memory test", "over the fastest", *(peer.title for peer in peers)]
-    rows = []
+    mine, peers = (
+        [peer for peer in everyone if any(entry.figure(peer) for entry in entries)]
+        for everyone in ((SUBJECT, OFF_LINE), PEERS)
+    )
+    head = ["", *(peer.title for peer in mine), "memory test", "over the fastest", *(peer.title for peer in peers)]
+    rows, figures = [], []
     for entry in entries:
-        _, fastest = entry.fastest(True)
-        times = []
-        for peer in peers:
-            time = number(entry.best(peer))
-            times.append(f"**{time}**" if peer is fastest else time)
-        speedup = entry.speedup(True)
-        rows.append(
-            [
-                f"{entry.case} {entry.size}", number(entry.subject), number(entry.memory),
-                "-" if speedup is None else f"{speedup:.2f}x", *times,
-            ]  # fmt: skip
-        )
-    return table(head, rows)
+        fastest = entry.fastest(True)
+        own = [entry.figure(peer) for peer in mine] + [entry.figure(*MEMORY)]
+        others = [entry.figure(peer) for peer in peers]
+        figures += filter(None, own + others)
+        bold = [f"**{figure(found)}**" if peer is fastest else figure(found) for peer, found in zip(peers, others)]
+        rows.append([f"{entry.case} {entry.size}", *map(figure, own), times(entry.speedup(True)), *bold])
+    return f"{table(head, rows)}\n\n{signs(figures)}"
 
 
 def errors(results):
@@ -128,7 +110,7 @@ def errors(results):
         everyone = [SUBJECT, *PEERS]
         rows = []
         for peer in everyone:
-            found = [entry.field(peer, "error") for entry in largest.values()]
+            found = [entry.own(peer).get("error") for entry in largest.values()]
             if any(found):
                 # Half a unit is the best there is.
                 rows.append([peer.title, *(f"{error['ulp']:.2g}" if error else "-" for error in found)])
@@ -146,51 +128,49 @@ def memory_kept_in(results, dtype):
     entries = results.of(case="mse", dtype=dtype, threads=1)
     if not entries:
         return "Not measured yet."
-    entry, rows = entries[-1], []
+    entry, rows, figures = entries[-1], [], []
     for peer in (SUBJECT, *PEERS):
-        if entry.time(peer) is None:
+        if entry.figure(peer) is None:
             continue
-        faults = [entry.field(peer, "faults", kept) for kept in (False, True)]
-        rows.append(
-            [
-                peer.title, number(entry.time(peer)), number(entry.time(peer, True)),
-                *("-" if fault is None else f"{fault:,.0f}" for fault in faults),
-            ]  # fmt: skip
-        )
+        found = [entry.own(peer, kept) for kept in (False, True)]
+        faults = [f"{one['faults']:,.0f}" if one else "-" for one in found]
+        rows.append([peer.title, *map(figure, found), *faults])
+        figures += filter(None, found)
     head = [f"{entry.case} {dtype} {entry.size}", "ns/element", "memory kept", "new pages a call", "memory kept"]
-    return table(head, rows)
+    return f"{table(head, rows)}\n\n{signs(figures)}"
 
 
 def cores(results):
     """Whether a peer has used the threads it was given: busy cores at the largest size of the costliest loss."""
-    entries = {threads: results.of(case="bce-with-logits", dtype="f32", threads=threads) for threads in (1, 2)}
+    entries = {threads: results.of(case="bce-with-logits", dtype="f32", threads=threads) for threads in THREADS}
     rows = []
     for peer in (SUBJECT, *PEERS):
-        busy = [entries[threads][-1].field(peer, "cores") if entries[threads] else None for threads in (1, 2)]
+        busy = [entries[threads][-1].own(peer).get("cores") if entries[threads] else None for threads in THREADS]
         if any(value is not None for value in busy):
             rows.append([peer.title, *("-" if value is None else f"{value:.1f}" for value in busy)])
     return table(["busy cores", "1 thread", "2 threads"], rows)
 
 
-def main():
-    results_path = PEERS_DIRECTORY / "results.json"
-    if not results_path.exists():
-        sys.exit("nothing is measured yet: run benches/peers/run.sh")
+def write(results_path=RESULTS, docs=DOCS):
+    """The page and its charts into the folder `docs`, from the page that there is."""
     results = Results(results_path)
-    parts = {"machine": machine(results), "summary": summary(results), "errors": errors(results)}
-    parts |= {"memory-kept": memory_kept(results), "cores": cores(results)}
+    parts = {"machine": machine(results), "summary": summary(results), "goals": goals.report(results)}
+    parts |= {"errors": errors(results), "memory-kept": memory_kept(results), "cores": cores(results)}
     for dtype in cells.DTYPES:
-        for threads in (1, 2):
+        for threads in THREADS:
             parts[f"speeds-{dtype}-{threads}"] = speeds(results, dtype, threads)
-    page = PAGE.read_text()
+    page = (DOCS / PAGE).read_text()
     for name, text in parts.items():
         begin, end = f"<!-- begin {name} -->", f"<!-- end {name} -->"
         if begin not in page or end not in page:
             sys.exit(f"{PAGE} has no place for {name}: {begin} ... {end}")
         page = re.sub(f"{begin}.*?{end}", lambda _: f"{begin}\n\n{text}\n\n{end}", page, flags=re.DOTALL)
-    PAGE.write_text(page)
-    charts.draw(results, DOCS / "charts")
+    (docs / PAGE).write_text(page)
+    charts.draw(results, docs / "charts")
+    print(f"{results_path} is in the tables of {docs / PAGE} and in {docs / 'charts'}")
 
 
 if __name__ == "__main__":
-    main()
+    if not RESULTS.exists():
+        sys.exit("nothing is measured yet: run benches/peers/run.sh")
+    write()

@@ -18,24 +18,28 @@ pub struct Data<F> {
 
 impl<F: Float> Data<F> {
     pub fn read(cell: &Cell) -> Result<Self, String> {
-        let pred = numbers(&cell.data, "pred")?;
-        let grad = Aligned::new(&vec![F::ZERO; pred.len()]);
+        Self::read_off_line(cell, 0)
+    }
+
+    /// Arrays that begin so many bytes after a cache line does.
+    pub fn read_off_line(cell: &Cell, bytes: usize) -> Result<Self, String> {
+        let numbers = |name| -> Result<Aligned<F>, String> {
+            let words = words(&cell.data, name, size_of::<F>())?;
+            Ok(Aligned::new(&words.into_iter().map(F::from_pattern).collect::<Vec<_>>(), bytes))
+        };
+        let pred = numbers("pred")?;
+        let grad = Aligned::new(&vec![F::ZERO; pred.len()], bytes);
         if cell.classes == 1 {
-            return Ok(Data { pred, target: numbers(&cell.data, "target")?, labels: Vec::new(), grad });
+            return Ok(Data { pred, target: numbers("target")?, labels: Vec::new(), grad });
         }
         let words = words(&cell.data, "labels", 8)?;
         Ok(Data {
             pred,
-            target: Aligned::new(&[]),
+            target: Aligned::new(&[], bytes),
             labels: words.into_iter().map(|word| word as i64).collect(),
             grad,
         })
     }
-}
-
-fn numbers<F: Float>(data: &str, name: &str) -> Result<Aligned<F>, String> {
-    let words = words(data, name, size_of::<F>())?;
-    Ok(Aligned::new(&words.into_iter().map(F::from_pattern).collect::<Vec<_>>()))
 }
 
 /// A file of little-endian words of so many bytes.
@@ -46,7 +50,7 @@ fn words(data: &str, name: &str, width: usize) -> Result<Vec<u64>, String> {
     Ok(bytes.chunks_exact(width).map(word).collect())
 }
 
-/// An array that begins a cache line, as those of PyTorch do.
+/// An array that begins a cache line, as those of PyTorch do, or so many bytes after it.
 pub struct Aligned<F> {
     room: Vec<F>,
     start: usize,
@@ -54,11 +58,11 @@ pub struct Aligned<F> {
 }
 
 impl<F: Float> Aligned<F> {
-    pub fn new(numbers: &[F]) -> Self {
+    pub fn new(numbers: &[F], off_line: usize) -> Self {
         const LINE: usize = 64;
-        let spare = LINE / size_of::<F>();
+        let spare = (LINE + off_line) / size_of::<F>();
         let mut room = vec![F::ONE; numbers.len() + spare];
-        let start = room.as_ptr().align_offset(LINE).min(spare);
+        let start = (room.as_ptr().align_offset(LINE) + off_line / size_of::<F>()).min(spare);
         room[start..][..numbers.len()].copy_from_slice(numbers);
         Aligned { room, start, count: numbers.len() }
     }
