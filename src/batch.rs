@@ -256,7 +256,8 @@ impl<'a, L: Copy, F: Float, T: Targets<L, F>> Batch<'a, L, F, T> {
         self.end::<Alone>(End::MeanOver(count))
     }
 
-    /// The sum of the weighted losses over the sum of the weights, which a first pass over the weights alone finds.
+    /// The sum of the weighted losses over the sum of the weights, which a first pass over the weights alone finds. With
+    /// class weights, that of a row is the product of both.
     ///
     /// `Err(NoWeights)` without weights, `Err(Empty)` where they sum to 0, `Err(Parameter)` where they sum to more than
     /// the largest number.

@@ -401,7 +401,8 @@ impl<'a, F: Float> Row<'a, F> {
         let mut sums = [LaneSum::new(zero); PARTS];
         let mut next_max = zero.splat(-F::INFINITY);
         let size = Tile::<V, WIDTH, SHAPED>::SIZE;
-        let mut whole = if cfg!(small) { from } else { to - (to - from) % size };
+        let none_whole = cfg!(small) || SHAPED && power.capped();
+        let mut whole = if none_whole { from } else { to - (to - from) % size };
         if BEFORE {
             whole = whole.min(from + self.before.len() / size * size);
         }

@@ -55,7 +55,7 @@ enum Reduction {
     Mean,
     /// The sum over the length of the first axis
     BatchMean,
-    /// The sum over the sum of the weights
+    /// The sum over the sum of the weights; with class weights, of the products of both
     WeightedMean,
     /// No value
     None,

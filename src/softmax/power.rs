@@ -218,18 +218,35 @@ pub struct Power<V: Lanes> {
 }
 
 impl<V: Lanes> Power<V> {
-    /// e^z for a logit, against the reference and scaled up. -inf gives next to nothing, NaN NaN.
-    #[cfg_attr(not(small), inline(always))]
-    #[cfg_attr(small, inline(never))]
+    /// e^z for a logit that has no cap, against the reference and scaled up. -inf gives next to nothing, NaN NaN.
+    #[inline(always)]
     pub fn exp<const SHAPED: bool>(&self, z: V) -> V {
         match SHAPED {
-            true => {
-                let (_, z) = self.logits.seen(self.max, z);
-                scaled::<V, true>(self.limit.max(z - self.shift), self.magic, &self.logits.scaling)
-            }
+            true => scaled::<V, true>(self.limit.max(z - self.shift), self.magic, &self.logits.scaling),
             // Nothing is subtracted.
             false => scaled::<V, false>(self.limit.max(z), self.magic, &self.logits.scaling),
         }
+    }
+
+    /// The same for any logit, under its cap.
+    #[cfg_attr(not(small), inline(always))]
+    #[cfg_attr(small, inline(never))]
+    pub fn of(&self, z: V) -> V {
+        let (_, z) = self.logits.seen(self.max, z);
+        self.exp::<true>(z)
+    }
+
+    /// The same for the greatest.
+    #[inline(always)]
+    pub fn of_greatest(&self) -> V {
+        if cfg!(small) {
+            return self.of(self.max);
+        }
+        self.exp::<true>(if self.capped() { self.max.splat(V::Elem::ZERO) } else { self.max })
+    }
+
+    pub fn capped(&self) -> bool {
+        self.logits.capped()
     }
 
     /// A power of two: the exponentials of this logit, where there is no cap, and of lesser ones are less than twice as much.

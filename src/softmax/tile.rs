@@ -107,6 +107,12 @@ impl<F: Float, V: Lanes<Elem = F>, const WIDTH: usize, const SHAPED: bool> Tile<
         few
     }
 
+    /// An exponential of a tile that is not whole. Only here, logits may have a cap: its code is long.
+    #[inline(always)]
+    fn exp(&self, z: V) -> V {
+        if SHAPED { self.power.of(z) } else { self.power.exp::<false>(z) }
+    }
+
     /// Adds up a tile that is not whole, or has a place that is left out. Without `logits`, they lie where exponentials are
     /// kept.
     #[inline(always)]
@@ -123,7 +129,7 @@ impl<F: Float, V: Lanes<Elem = F>, const WIDTH: usize, const SHAPED: bool> Tile<
         for (part, sum) in sums.iter_mut().enumerate() {
             let (mut few, mut at) = (zero, part * V::LANES);
             while let Some(lanes) = if apart { logits } else { &*kept }.get(at..at + V::LANES) {
-                let e = self.power.exp::<SHAPED>(zero.load(lanes));
+                let e = self.exp(zero.load(lanes));
                 match kept.get_mut(at..at + V::LANES) {
                     Some(kept) if keep => e.store(kept),
                     _ => {}
@@ -133,7 +139,7 @@ impl<F: Float, V: Lanes<Elem = F>, const WIDTH: usize, const SHAPED: bool> Tile<
             }
             let last = if apart { logits } else { &*kept }.get(at..).unwrap_or_default();
             if V::LANES > 1 && !last.is_empty() {
-                let e = self.power.exp::<SHAPED>(zero.load_first(last));
+                let e = self.exp(zero.load_first(last));
                 let counted = without(zero, zero.first(last.len()).keep(e), at, except);
                 if keep {
                     store_from(e, kept, at);

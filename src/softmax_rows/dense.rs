@@ -135,7 +135,7 @@ impl<F: Float> Kernel<F> for Softmax<'_, F> {
             return None;
         }
         let single = zero.single().splat(max);
-        let top = lane(logits.against(single).exp::<true>(single));
+        let top = lane(logits.against(single).of_greatest());
         let power = logits.of_row(zero, single);
         let rest = room.exponentials::<V, WIDTH, PARTS>(zero, power, logits.shaped(max), at, false);
         let sums = Sums::new(Scalar(top), [Scalar(rest.high), Scalar(rest.low)]);
@@ -155,7 +155,7 @@ impl<F: Float> Facts<F> {
     /// The share of a logit.
     #[inline(always)]
     fn share<V: Lanes<Elem = F>>(&self, power: &Power<V>, z: V) -> V {
-        self.sums.splat(z).share(power.exp::<true>(z))
+        self.sums.splat(z).share(power.of(z))
     }
 
     /// How far a logit lies below the greatest one, as the softmax sees them.

@@ -216,7 +216,7 @@ impl<F: Float, V: Lanes<Elem = F>> Tile<'_, F, V> {
         }
         let power = self.of.logits.against(finite_max);
         // Long before it is needed, since the CPU cannot look that far ahead.
-        let top = power.exp::<true>(finite_max).abreast();
+        let top = power.of_greatest().abreast();
         let (mut rest, [own, own_exponential]) = match self.of.logits.shaped_any(finite_max) {
             false => self.exponentials::<false>(values, power, [max, second]),
             true => self.exponentials::<true>(values, power, [max, second]),
@@ -248,7 +248,7 @@ impl<F: Float, V: Lanes<Elem = F>> Tile<'_, F, V> {
         let (mut own, mut own_exponential) = (zero, zero);
         for (value, &place) in values.chunks_exact_mut(V::LANES).zip(places) {
             let z = zero.load(value);
-            let e = power.exp::<SHAPED>(z);
+            let e = if cfg!(small) { power.of(z) } else { power.exp::<SHAPED>(z) };
             e.store(value);
             let labelled = self.class.eq(zero.splat(place));
             own = labelled.select(z, own);

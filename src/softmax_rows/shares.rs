@@ -36,7 +36,7 @@ impl<F: Float> Kernel<F> for Shares<'_, F> {
             return log_sum;
         }
         let single = zero.single().splat(max);
-        let top = lane(logits.against(single).exp::<true>(single));
+        let top = lane(logits.against(single).of_greatest());
         let power = logits.of_row(zero, single);
         let keep = form == Form::Softmax;
         let rest = room.exponentials::<V, WIDTH, PARTS>(zero, power, logits.shaped(max), at, keep);

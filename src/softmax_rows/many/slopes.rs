@@ -75,7 +75,7 @@ impl<F: Float> Batch<F> {
         let power = of.logits.of_row(zero, zero.single().splat(self.max[lane]));
         for at in (0..room.grad.len()).step_by(V::LANES) {
             let (z, _) = load_from(zero, room.logits(), at);
-            let mut slope = slopes.of(power.exp::<true>(z));
+            let mut slope = slopes.of(power.of(z));
             if of.logits.capped() {
                 slope = slope * of.logits.slope(z);
             }

@@ -232,9 +232,9 @@ fn spread<F: Tested>(
             Smoothing::AllClasses(a) => ((one - real(a)) * y + real(a) / count, y + real(a) / count),
             Smoothing::OtherClasses(a) if classes > 1 => {
                 let part = real(a) / (count - one);
+                let target = (one - real(a)) * y + part * (one - y);
                 // Of a label, the 1 that it has is exact, and so is what that lacks.
-                let lacking = if matches!(of, Of::Label(_)) { one - y } else { one + y };
-                ((one - real(a)) * y + part * (one - y), (one - real(a)) * y + part * lacking)
+                (target, if matches!(of, Of::Label(_)) { target } else { y + part * (one + y) })
             }
             Smoothing::OtherClasses(_) => (y, y),
         };
