@@ -1,0 +1,114 @@
+#!/usr/bin/env python3
+"""What `bench` says of the goals that are this crate's own: benches/floors.py [--write]
+
+Shares of the memory test where arrays leave the caches, the time of a call, rows of classes, and what a build takes; each
+figure is the median of some runs of the command. Run it on an idle machine. --write puts the tables into
+docs/performance.md.
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGE = ROOT / "docs" / "performance.md"
+RUNS = 3
+LONG = 1 << 24
+# Loss and goal: the share of the memory test apart from the predictions.
+SHARES = [("mse", 0.90), ("mae", 0.90), ("huber", 0.90), ("bce-with-logits", 0.42)]
+# Rows and classes, and the goals of AVX-512 and AVX2 in f32, and of f64, nanoseconds a logit.
+ROWS = [
+    (256, 10, 0.8, None, None),
+    (1024, 1000, 0.36, 0.48, 1.0),
+    (64, 50_257, 0.42, None, None),
+    (64, 128_256, 0.45, 0.52, None),
+]
+
+
+def run(*arguments, **options):
+    return subprocess.run(arguments, check=True, text=True, cwd=ROOT, stdout=subprocess.PIPE, **options).stdout
+
+
+def bench(field, *arguments):
+    """The median of a figure of some runs."""
+    command = [ROOT / "target" / "release" / "fused-loss", "bench", *map(str, arguments), "--json"]
+    return median(json.loads(run(*command))[field] for _ in range(RUNS))
+
+
+def table(head, lines):
+    rule = ["---"] + ["---:"] * (len(head) - 1)
+    return "\n".join(f"| {' | '.join(line)} |" for line in [head, rule, *lines])
+
+
+def short(goal, measured):
+    """A figure beside its goal; where there is none, alone."""
+    return f"{measured:.3g}" if goal is None else f"{measured:.3g} ({goal:g})"
+
+
+def shares():
+    for loss, goal in SHARES:
+        size = ("--len", LONG)
+        one, two = (bench("ns_per_element", loss, *size, "--threads", threads) for threads in (1, 2))
+        yield [
+            loss,
+            short(goal, bench("of_stream", loss, *size)),
+            short(0.85, bench("of_stream", loss, *size, "--mode", "inplace")),
+            short(0.90 if loss == "mse" else None, bench("of_stream", loss, *size, "--threads", 2)),
+            short(1.8 if loss == "bce-with-logits" else None, one / two),
+        ]
+
+
+def calls():
+    for loss in ["mse", "huber", "bce-with-logits", "bce", "kl-divergence"]:
+        goals = {("mse", 16): 15}
+        times = [(n, bench("ns_per_element", loss, "--len", n) * n) for n in (1, 4, 16, 64)]
+        yield [loss, *(short(goals.get((loss, n)), time) for n, time in times)]
+
+
+def rows():
+    for count, classes, goal, goal_avx2, goal_f64 in ROWS:
+        shape = ("softmax-cross-entropy", "--rows", count, "--classes", classes)
+        figure = lambda goal, *options: short(goal, bench("ns_per_element", *shape, *options))
+        yield [
+            f"{count} x {classes:,}",
+            figure(goal),
+            figure(goal, "--mode", "inplace"),
+            figure(goal_avx2, "--level", "avx2"),
+            figure(goal_f64, "--dtype", "f64"),
+        ]
+
+
+def build_seconds():
+    """A clean build of the core with what it depends on, all of it fetched before."""
+    with tempfile.TemporaryDirectory() as target:
+        start = time.monotonic()
+        run("cargo", "build", "--release", "--locked", "--quiet", "--package", "fused-loss", "--target-dir", target)
+        return time.monotonic() - start
+
+
+def main():
+    seconds = build_seconds()
+    run("cargo", "build", "--release", "--locked", "--quiet", "--package", "fused-loss-cli")
+    of_memory = ["2^24 elements, f32", "of the memory test", "in place", "2 threads", "2 threads over 1"]
+    parts = [
+        table(of_memory, shares()),
+        table(["ns a call, f32", *(f"n = {n}" for n in (1, 4, 16, 64))], calls()),
+        table(["ns a logit, softmax cross-entropy", "f32", "in place", "AVX2", "f64"], rows()),
+        f"A clean release build of the core with what it depends on: {seconds:.0f} s (25).",
+    ]
+    text = "\n\n".join(parts)
+    if "--write" in sys.argv[1:]:
+        begin, end = "<!-- begin floors -->", "<!-- end floors -->"
+        page = PAGE.read_text()
+        head, tail = page[: page.index(begin) + len(begin)], page[page.index(end) :]
+        PAGE.write_text(f"{head}\n\n{text}\n\n{tail}")
+    else:
+        print(text)
+
+
+if __name__ == "__main__":
+    main()
