@@ -93,13 +93,32 @@ impl<F: Float> Logits<F> {
     /// ```
     #[cfg_attr(not(small), inline(always))]
     #[cfg_attr(small, inline(never))]
-    fn relative<V: Lanes<Elem = F>>(&self, max: V, z: V) -> V {
+    fn relative_of<V: Lanes<Elem = F>>(&self, max: V, z: V) -> V {
         let (zero, one, cap) = (z.splat(F::ZERO), z.splat(F::ONE), z.splat(self.soft_cap));
         let (e, e_max) = (self.fading(z), self.fading(max));
         let distance = (z - max) / cap;
         // e^(a - b) of the sine and what the cosines are divided by: the lesser of both, or 1 on the two sides of 0.
         let scale = (z * max).lt(zero).select(one, e.max(e_max));
         exp_m1(distance + distance) * scale * ((cap + cap) / ((one + e) * (one + e_max)))
+    }
+
+    /// The same, one register after the other: this code is long, and where it is copied, not to be copied for each.
+    #[inline(always)]
+    fn relative<V: Lanes<Elem = F>>(&self, max: V, z: V) -> V {
+        let single = z.single();
+        if single_lanes::<V>() == V::LANES {
+            return self.relative_of(max, z);
+        }
+        let mut rooms = [[F::ZERO; ROWS]; 2];
+        max.store(&mut rooms[0]);
+        z.store(&mut rooms[1]);
+        let [maxima, logits] = &mut rooms;
+        let registers =
+            logits.chunks_exact_mut(single_lanes::<V>()).zip(maxima.chunks_exact(single_lanes::<V>()));
+        for (z, max) in registers.take(V::LANES / single_lanes::<V>()) {
+            self.relative_of(single.load(max), single.load(z)).store(z);
+        }
+        z.load(logits)
     }
 
     /// The logit under its cap, c tanh(z / c).
@@ -113,10 +132,25 @@ impl<F: Float> Logits<F> {
     #[cfg_attr(not(small), inline(always))]
     #[cfg_attr(small, inline(never))]
     pub fn slope<V: Lanes<Elem = F>>(&self, z: V) -> V {
-        let inverse = z.splat(self.scaling.inverse);
         if !self.capped() {
-            return inverse;
+            return z.splat(self.scaling.inverse);
         }
+        let single = z.single();
+        if single_lanes::<V>() == V::LANES {
+            return self.slope_of(z);
+        }
+        let mut room = [F::ZERO; ROWS];
+        z.store(&mut room);
+        for z in room.chunks_exact_mut(single_lanes::<V>()).take(V::LANES / single_lanes::<V>()) {
+            self.slope_of(single.load(z)).store(z);
+        }
+        z.load(&room)
+    }
+
+    /// The same under a cap.
+    #[inline(always)]
+    fn slope_of<V: Lanes<Elem = F>>(&self, z: V) -> V {
+        let inverse = z.splat(self.scaling.inverse);
         let e = self.fading(z);
         let sum = z.splat(F::ONE) + e;
         let twice = e + e;
@@ -176,6 +210,11 @@ impl<F: Float> Logits<F> {
         let (shift, limit, magic) = (all(power.shift), all(power.limit), all(power.magic));
         Power { logits: self, max: all(max), shift, limit, magic }
     }
+}
+
+/// Lanes of one register.
+const fn single_lanes<V: Lanes>() -> usize {
+    <V::Single as Lanes>::LANES
 }
 
 /// The exponentials of a few rows, as numbers.
