@@ -46,6 +46,9 @@ pub(crate) mod sealed {
     }
 }
 
+/// The most lanes that any registers have, side by side.
+pub(crate) const MOST_LANES: usize = 32;
+
 /// A register of numbers: what a loss is written over.
 ///
 /// `+ - * /` and unary `-` work lane by lane. The trait is sealed; levels of the CPU implement it.

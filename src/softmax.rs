@@ -10,7 +10,7 @@
 use core::mem::take;
 
 use crate::float::Float;
-use crate::lanes::{Lanes, Mask, Scalar};
+use crate::lanes::{Lanes, MOST_LANES, Mask, Scalar};
 use crate::math::Functions;
 use crate::sum::{Aligned, HighLow, LaneSum, fold, quick_two_sum_of, store_rows, two_product_of, two_sum_of};
 use crate::total::{Exact, Total};
@@ -23,7 +23,7 @@ use tile::Tile;
 pub use tile::{Ahead, slope_of};
 
 /// The most rows of a register.
-pub const ROWS: usize = 32;
+pub const ROWS: usize = MOST_LANES;
 
 /// What rows' exponentials come to, in units of each row's own: a row a lane.
 #[derive(Clone, Copy)]

@@ -1,5 +1,6 @@
 use super::*;
 use crate::math::{ln, ln_1p, ln_with_rest};
+use crate::lanes::MOST_LANES;
 
 /// Binary cross-entropy of a probability p and a target y, hard or soft, with 0 ln 0 = 0:
 ///
@@ -82,13 +83,36 @@ impl<F: Float> BinaryCrossEntropy<F> {
         let slope = difference * inverse;
         let left = slope.neg_mul_add(low, slope.neg_mul_add(product, difference));
         let slope = left.mul_add(inverse, slope);
-        let usual = p.ge(p.splat(F::from_f64(LEAST))) & p.lt(one);
-        if usual.all() {
-            return (loss, slope);
-        }
-        let parts = self.by_parts(p, target);
-        (usual.select(loss, parts.0), usual.select(slope, parts.1))
+        if usual(p).all() { (loss, slope) } else { self.with_rare([p, target, loss, slope]) }
     }
+
+    /// Loss and slope where some probabilities are rare, from those of the others: one register after the other, for this is
+    /// long, and a part of every loop.
+    #[inline(always)]
+    fn with_rare<V: Lanes<Elem = F>>(self, known: [V; 4]) -> (V, V) {
+        let (zero, single, lanes) = (known[0], known[0].single(), <V::Single as Lanes>::LANES);
+        let mut rooms = [[F::ZERO; MOST_LANES]; 4];
+        for (lanes, room) in known.into_iter().zip(&mut rooms) {
+            lanes.store(room);
+        }
+        let [p, target, loss, slope] = &mut rooms;
+        let known = p.chunks_exact(lanes).zip(target.chunks_exact(lanes));
+        let found = loss.chunks_exact_mut(lanes).zip(slope.chunks_exact_mut(lanes));
+        for ((p, target), (loss, slope)) in known.zip(found).take(V::LANES / lanes) {
+            let p = single.load(p);
+            let parts = self.by_parts(p, single.load(target));
+            let usual = usual(p);
+            usual.select(single.load(loss), parts.0).store(loss);
+            usual.select(single.load(slope), parts.1).store(slope);
+        }
+        (zero.load(loss), zero.load(slope))
+    }
+}
+
+/// Where no policy has a say.
+#[inline(always)]
+fn usual<V: Lanes>(p: V) -> V::Mask {
+    p.ge(p.splat(V::Elem::from_f64(LEAST))) & p.lt(p.splat(V::Elem::ONE))
 }
 
 named!(BinaryCrossEntropy<F> = "bce": "-(y ln p + (1 - y) ln(1 - p))",
