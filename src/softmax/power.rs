@@ -106,7 +106,7 @@ impl<F: Float> Logits<F> {
     #[inline(always)]
     fn relative<V: Lanes<Elem = F>>(&self, max: V, z: V) -> V {
         let single = z.single();
-        if single_lanes::<V>() == V::LANES {
+        if const { single_lanes::<V>() == V::LANES } {
             return self.relative_of(max, z);
         }
         let mut rooms = [[F::ZERO; ROWS]; 2];
@@ -136,7 +136,7 @@ impl<F: Float> Logits<F> {
             return z.splat(self.scaling.inverse);
         }
         let single = z.single();
-        if single_lanes::<V>() == V::LANES {
+        if const { single_lanes::<V>() == V::LANES } {
             return self.slope_of(z);
         }
         let mut room = [F::ZERO; ROWS];
