@@ -213,6 +213,7 @@ impl<F: Float> Logits<F> {
 }
 
 /// Lanes of one register.
+#[inline(always)]
 const fn single_lanes<V: Lanes>() -> usize {
     <V::Single as Lanes>::LANES
 }
@@ -284,6 +285,7 @@ impl<V: Lanes> Power<V> {
         self.exp::<true>(if self.capped() { self.max.splat(V::Elem::ZERO) } else { self.max })
     }
 
+    #[inline(always)]
     pub fn capped(&self) -> bool {
         self.logits.capped()
     }
