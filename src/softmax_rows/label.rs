@@ -84,8 +84,11 @@ impl<F: Float, V: Lanes<Elem = F>> Known<V> {
         let finite = self.max.abs().le(own.splat(F::MAX));
         let max = finite.select(self.max, zero);
         let power: Power<V> = of.logits.against(max);
-        let exponentials = || [power.of_greatest(), power.of(own)];
-        let [top, own_exponential] = self.exponentials.unwrap_or_else(exponentials);
+        // A closure would not be compiled with the register's instructions.
+        let [top, own_exponential] = match self.exponentials {
+            Some(exponentials) => exponentials,
+            None => [power.of_greatest(), power.of(own)],
+        };
         let sums = Sums::new(top, rest);
         let log = ln_1p(sums.odds());
         let log_sum = of.logits.over_temperature(of.logits.cap(max)) + log;
