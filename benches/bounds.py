@@ -22,10 +22,11 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
+import page
+
 MCA = shutil.which("llvm-mca-19") or "llvm-mca"
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "ci" / "instructions"
-PAGE = ROOT / "docs" / "performance.md"
 # Which ports of Golden Cove take which operations, by their names, at 256 bits and at 512, where ports 0 and 1 are one; the
 # first pattern that fits counts. (Intel's Optimization Reference Manual; uops.info.)
 PORTS = {
@@ -198,10 +199,7 @@ def main():
             print(lines[-1], file=sys.stderr)
     table = "\n".join(lines)
     if "--write" in sys.argv[1:]:
-        begin, end = "<!-- begin bounds -->", "<!-- end bounds -->"
-        page = PAGE.read_text()
-        head, tail = page[: page.index(begin) + len(begin)], page[page.index(end) :]
-        PAGE.write_text(f"{head}\n\n{table}\n\n{tail}")
+        page.write("bounds", table)
     else:
         print(table)
 

@@ -14,8 +14,9 @@ import time
 from pathlib import Path
 from statistics import median
 
+import page
+
 ROOT = Path(__file__).resolve().parent.parent
-PAGE = ROOT / "docs" / "performance.md"
 RUNS = 3
 LONG = 1 << 24
 # Loss and goal: the share of the memory test apart from the predictions.
@@ -102,10 +103,7 @@ def main():
     ]
     text = "\n\n".join(parts)
     if "--write" in sys.argv[1:]:
-        begin, end = "<!-- begin floors -->", "<!-- end floors -->"
-        page = PAGE.read_text()
-        head, tail = page[: page.index(begin) + len(begin)], page[page.index(end) :]
-        PAGE.write_text(f"{head}\n\n{text}\n\n{tail}")
+        page.write("floors", text)
     else:
         print(text)
 

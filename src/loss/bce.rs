@@ -1,6 +1,6 @@
 use super::*;
-use crate::math::{ln, ln_1p, ln_with_rest};
 use crate::lanes::MOST_LANES;
+use crate::math::{ln, ln_1p, ln_with_rest};
 
 /// Binary cross-entropy of a probability p and a target y, hard or soft, with 0 ln 0 = 0:
 ///

@@ -248,6 +248,7 @@ impl<F: Float, V: Lanes<Elem = F>> Tile<'_, F, V> {
         let (mut own, mut own_exponential) = (zero, zero);
         for (value, &place) in values.chunks_exact_mut(V::LANES).zip(places) {
             let z = zero.load(value);
+            // Compiled for size, there is one function for all.
             let e = if cfg!(small) { power.of(z) } else { power.exp::<SHAPED>(z) };
             e.store(value);
             let labelled = self.class.eq(zero.splat(place));
