@@ -39,7 +39,8 @@ impl<F: Float> Loss<F> for BinaryCrossEntropy<F> {
 
     fn definition(self, pred: f64, target: f64) -> f64 {
         let p = self.policy.clipped(pred);
-        let part = |weight: f64, log: f64| if weight == 0.0 { 0.0 } else { weight * self.policy.clamped(log) };
+        let part =
+            |weight: f64, log: f64| if weight == 0.0 { 0.0 } else { weight * self.policy.clamped(log) };
         -(part(target, libm::log(p)) + part(1.0 - target, libm::log1p(-p)))
     }
 
