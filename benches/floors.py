@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""What `bench` says of the goals that are this crate's own: benches/floors.py [--write]
+"""What is measured of the goals that are this crate's own: benches/floors.py [--write]
 
-Shares of the memory test where arrays leave the caches, the time of a call, rows of classes, and what a build takes; each
-figure is the median of some runs of the command. Run it on an idle machine. --write puts the tables into
+Shares of the memory test where arrays leave the caches and rows of classes, by the command line's `bench`; the time of a
+call, by `cargo bench --bench calls`; and what a build takes. Each figure but the last is the median of some runs. Run it on an idle machine. --write puts the tables into
 docs/performance.md.
 """
 
@@ -21,6 +21,8 @@ RUNS = 3
 LONG = 1 << 24
 # Loss and goal: the share of the memory test apart from the predictions.
 SHARES = [("mse", 0.90), ("mae", 0.90), ("huber", 0.90), ("bce-with-logits", 0.42)]
+CALLED = ["mse", "huber", "bce-with-logits", "bce", "kl-divergence"]
+LENGTHS = [1, 4, 16, 64]
 # Rows and classes, and the goals of AVX-512 and AVX2 in f32, and of f64, nanoseconds a logit.
 ROWS = [
     (256, 10, 0.8, None, None),
@@ -64,10 +66,18 @@ def shares():
 
 
 def calls():
-    for loss in ["mse", "huber", "bce-with-logits", "bce", "kl-divergence"]:
-        goals = {("mse", 16): 15}
-        times = [(n, bench("ns_per_element", loss, "--len", n) * n) for n in (1, 4, 16, 64)]
-        yield [loss, *(short(goals.get((loss, n)), time) for n, time in times)]
+    """What benches/calls.rs measures."""
+    groups = ROOT / "target" / "criterion"
+    times = {}
+    for _ in range(RUNS):
+        run("cargo", "bench", "--locked", "--quiet", "--bench", "calls")
+        for loss in CALLED:
+            for n in LENGTHS:
+                found = json.loads((groups / loss / str(n) / "new" / "estimates.json").read_text())
+                times.setdefault((loss, n), []).append(found["median"]["point_estimate"])
+    goals = {("mse", 16): 15}
+    for loss in CALLED:
+        yield [loss, *(short(goals.get((loss, n)), median(times[loss, n])) for n in LENGTHS)]
 
 
 def rows():
@@ -97,7 +107,7 @@ def main():
     of_memory = ["2^24 elements, f32", "of the memory test", "in place", "2 threads", "2 threads over 1"]
     parts = [
         table(of_memory, shares()),
-        table(["ns a call, f32", *(f"n = {n}" for n in (1, 4, 16, 64))], calls()),
+        table(["ns a call, f32", *(f"n = {n}" for n in LENGTHS)], calls()),
         table(["ns a logit, softmax cross-entropy", "f32", "in place", "AVX2", "f64"], rows()),
         f"A clean release build of the core with what it depends on: {seconds:.0f} s (25).",
     ]

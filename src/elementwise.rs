@@ -16,8 +16,8 @@ use crate::total::{Exact, Total};
 
 mod far;
 mod short;
+mod whole;
 
-use far::Stage;
 use short::RunShort;
 
 impl<F: Float> Job<'_, F> {
@@ -253,6 +253,9 @@ impl<F: Float> Visitor<F> for Run<'_, '_, F> {
     #[inline]
     fn visit<L: Loss<F>>(self, loss: L) -> Self::Output {
         let Run { job, level, bad } = self;
+        // Of a few rows and a rest, wide registers would take longer over the rest and the fold than they save.
+        let few = !L::COSTLY && job.target.len() < 4 * F::WIDTH;
+        let level = if few { level.for_little() } else { level };
         if cfg!(not(small)) && job.grad.is_empty() {
             level.run(Block::<F, L, false, false> { job, loss, bad })
         } else if cfg!(x86_dispatch) && job.far {
@@ -317,7 +320,7 @@ impl<F: Float, L: Loss<F>, const GRAD: bool, const FAR: bool> Block<'_, '_, F, L
                 while at + WIDTH <= count {
                     for sum in &mut sums {
                         let value = job.step::<L, V, GRAD>(loss, zero, at, V::LANES);
-                        sum.add(value.ok_or(at)?, L::COMPENSATED);
+                        sum.add_one_of(L::TERMS.weighted(), value.ok_or(at)?);
                         at += V::LANES;
                     }
                 }
@@ -334,7 +337,7 @@ impl<F: Float, L: Loss<F>, const GRAD: bool, const FAR: bool> Block<'_, '_, F, L
             let slots = slot..slot + V::Single::LANES;
             if let (Some(sums), Some(errors)) = (sum_row.get_mut(slots.clone()), error_row.get_mut(slots)) {
                 let mut sum = LaneSum::load(zero, sums, errors);
-                sum.add(value, L::COMPENSATED);
+                sum.add_one_of(L::TERMS.weighted(), value);
                 sum.store(sums, errors);
             }
             at += V::Single::LANES;
@@ -344,57 +347,6 @@ impl<F: Float, L: Loss<F>, const GRAD: bool, const FAR: bool> Block<'_, '_, F, L
 }
 
 impl<F: Float> Job<'_, F> {
-    /// Whole rows without the rarer options. On a bad value, the index that its register begins at.
-    #[inline(always)]
-    fn plain_rows<L, V, const WIDTH: usize, const PARTS: usize, const GRAD: bool, const FAR: bool>(
-        &mut self,
-        loss: L,
-        zero: V,
-        sums: &mut [LaneSum<V>; PARTS],
-    ) -> Result<(), usize>
-    where
-        L: Loss<F>,
-        V: Lanes<Elem = F>,
-    {
-        let factor = zero.splat(self.factor);
-        let (targets, _) = self.target.as_chunks::<WIDTH>();
-        let in_place = GRAD && self.pred.is_empty();
-        // Slices of one length, as the compiler can see, need no branch a row, which would keep the loss and the slope
-        // of a row from being worked on side by side.
-        let (preds, _) = if in_place { self.target } else { self.pred }.as_chunks::<WIDTH>();
-        let (grads, _) = self.grad.as_chunks_mut::<WIDTH>();
-        let preds = preds.get(..targets.len()).unwrap_or(targets);
-        let grads = grads.get_mut(..if GRAD { targets.len() } else { 0 }).unwrap_or_default();
-        // In place the lines of a gradient have been read anyway, and nothing is won by going past the cache.
-        let mut stage = (FAR && !in_place).then(|| Stage::<F, WIDTH>::new(grads));
-        for (row, target) in targets.iter().enumerate() {
-            for (part, sum) in sums.iter_mut().enumerate() {
-                let lanes = part * V::LANES..(part + 1) * V::LANES;
-                let pred = if in_place { &grads[row] } else { &preds[row] };
-                let (pred, target) = (zero.load(&pred[lanes.clone()]), zero.load(&target[lanes.clone()]));
-                let (value, slope) = loss.at(pred, target);
-                if right(loss, pred, target).is_some_and(|right| !right.all()) {
-                    return Err(row * WIDTH + lanes.start);
-                }
-                if FAR {
-                    let pred = if in_place { &grads[row] } else { &preds[row] };
-                    zero.prefetch(pred.as_ptr().wrapping_add(Stage::<F, WIDTH>::AHEAD));
-                    zero.prefetch(targets[row].as_ptr().wrapping_add(Stage::<F, WIDTH>::AHEAD));
-                }
-                if let Some(stage) = &mut stage {
-                    stage.put(zero, row, slope * factor, grads);
-                } else if GRAD {
-                    (slope * factor).store(&mut grads[row][lanes]);
-                }
-                sum.add(value, L::COMPENSATED);
-            }
-        }
-        if let Some(stage) = &stage {
-            stage.finish(zero, grads);
-        }
-        Ok(())
-    }
-
     /// The losses of the register that begins at `at`, with all options; none where a value is bad. The last register
     /// may have fewer than all `lanes`; they take the same path as all others, so that no element's bits depend on its
     /// place.

@@ -18,7 +18,6 @@ use crate::float::Float;
 mod avx2;
 #[cfg(x86_dispatch)]
 mod avx512;
-#[cfg(any(x86_dispatch, all(portable_simd, not(small))))]
 mod pair;
 mod portable;
 mod scalar;
@@ -29,7 +28,6 @@ mod x86;
 pub(crate) use avx2::{Avx2F32, Avx2F64};
 #[cfg(x86_dispatch)]
 pub(crate) use avx512::{Avx512F32, Avx512F64};
-#[cfg(any(x86_dispatch, all(portable_simd, not(small))))]
 pub(crate) use pair::Pair;
 pub(crate) use portable::{PortableF32, PortableF64};
 pub(crate) use scalar::Scalar;

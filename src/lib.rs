@@ -82,6 +82,8 @@ pub use row_loss::{AnyTargets, RowTargets};
 pub use rows::{RowLosses, Rows, Rowwise};
 pub use rowwise::Elements;
 pub use shard::{RowMax, RowShard, RowSum};
+#[doc(hidden)]
+pub use sum::Terms;
 pub use total::Total;
 
 /// Runs the example of the README.

@@ -6,6 +6,7 @@ use crate::lanes::{Lanes, Mask};
 use crate::math::normal;
 use crate::parameter::{Given, Parameter, Setting, Values};
 use crate::policy::{self, Policy};
+use crate::sum::Terms;
 
 /// A loss of one prediction and one target, written once over lanes.
 ///
@@ -39,13 +40,17 @@ pub trait Loss<F: Float>: Copy {
     /// Implementations bear `#[inline(always)]`, and so does every function over lanes that they call.
     fn at<V: Lanes<Elem = F>>(self, pred: V, target: V) -> (V, V);
 
-    /// Whether the losses are added up with their rounding errors. Only a benchmark of what that costs says no.
+    /// How the losses are added up. Only a benchmark of what compensation costs leaves it out.
     #[doc(hidden)]
-    const COMPENSATED: bool = true;
+    const TERMS: Terms = Terms::AnySign;
 
     /// Whether an element takes so long, by exponentials or logarithms, that a few are worth the widest registers.
     #[doc(hidden)]
     const COSTLY: bool = false;
+
+    /// Whether it is so long a chain that two rows side by side hide more of its latency than their registers cost.
+    #[doc(hidden)]
+    const LONG: bool = false;
 
     /// The textbook formula in `f64`, plain and obvious: what tests hold [`at`](Loss::at) against.
     fn definition(self, pred: f64, target: f64) -> f64;

@@ -8,6 +8,27 @@
 use crate::float::Float;
 use crate::lanes::{Lanes, Mask};
 
+/// What is added up, as far as a kernel knows. The sums of the first two have the same bits.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Terms {
+    /// Numbers of either sign.
+    AnySign,
+    /// Numbers of which none is below 0: the greater one of sum and term is found by one operation less.
+    NotNegative,
+    /// Numbers whose rounding errors are left out.
+    Plain,
+}
+
+impl Terms {
+    /// The same times weights, which may be negative.
+    pub const fn weighted(self) -> Self {
+        match self {
+            Terms::NotNegative => Terms::AnySign,
+            terms => terms,
+        }
+    }
+}
+
 /// A running sum and the sum of its rounding errors, lane by lane.
 #[derive(Clone, Copy)]
 pub struct LaneSum<V> {
@@ -27,25 +48,31 @@ impl<V: Lanes> LaneSum<V> {
         LaneSum { sum: zero.load(sums), error: zero.load(errors) }
     }
 
-    /// `compensated` is a constant of the kernel.
     #[inline(always)]
-    pub fn add(&mut self, term: V, compensated: bool) {
-        let sum = self.sum + term;
-        if !compensated {
-            self.sum = sum;
-            return;
+    pub fn add(&mut self, term: V) {
+        let (sum, error) = two_sum_of(self.sum, term);
+        *self = LaneSum { sum, error: self.error + error };
+    }
+
+    /// `terms` is a constant of the kernel.
+    #[inline(always)]
+    pub fn add_one_of(&mut self, terms: Terms, term: V) {
+        match terms {
+            // A choice of the greater one takes as long as an addition where a register has lanes, else longer.
+            Terms::NotNegative if V::LANES > 1 => {
+                let (sum, greater, less) = (self.sum + term, self.sum.max(term), self.sum.min(term));
+                *self = LaneSum { sum, error: self.error + (less - (sum - greater)) };
+            }
+            Terms::Plain => self.sum = self.sum + term,
+            _ => self.add(term),
         }
-        let of_term = sum - self.sum;
-        let error = (self.sum - (sum - of_term)) + (term - of_term);
-        self.error = self.error + error;
-        self.sum = sum;
     }
 
     /// Two sums as one.
     #[inline(always)]
     fn with(self, other: Self) -> Self {
         let mut both = LaneSum { sum: self.sum, error: self.error + other.error };
-        both.add(other.sum, true);
+        both.add(other.sum);
         both
     }
 
@@ -260,7 +287,7 @@ pub fn short_sum<F: Float>(numbers: &[F]) -> F {
     let zero = F::portable();
     let mut sum = LaneSum::new(zero);
     for numbers in numbers.chunks(F::WIDTH / 8) {
-        sum.add(zero.load_first(numbers), true);
+        sum.add(zero.load_first(numbers));
     }
     fold_last(sum).high
 }

@@ -11,6 +11,20 @@ const LINE: usize = 64;
 #[derive(Clone, Copy)]
 pub struct Pair<T>(T, T);
 
+impl<V> Pair<V> {
+    #[inline(always)]
+    pub fn halves(self) -> (V, V) {
+        (self.0, self.1)
+    }
+}
+
+impl<V: Copy> Pair<V> {
+    #[inline(always)]
+    pub fn both(one: V) -> Self {
+        Pair(one, one)
+    }
+}
+
 impl<V: Lanes> Register for Pair<V> {
     #[inline(always)]
     #[allow(unsafe_code)]

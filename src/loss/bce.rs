@@ -24,6 +24,7 @@ pub struct BinaryCrossEntropy<F> {
 }
 
 impl<F: Float> Loss<F> for BinaryCrossEntropy<F> {
+    const TERMS: Terms = Terms::NotNegative;
     const COSTLY: bool = true;
 
     #[inline(always)]

@@ -24,22 +24,25 @@ pub struct BceWithLogits<F> {
 }
 
 impl<F: Float> Loss<F> for BceWithLogits<F> {
+    const TERMS: Terms = Terms::NotNegative;
     const COSTLY: bool = true;
+    const LONG: bool = true;
 
     #[inline(always)]
     fn at<V: Lanes<Elem = F>>(self, pred: V, target: V) -> (V, V) {
         let (zero, one) = (pred.splat(F::ZERO), pred.splat(F::ONE));
         let (negative, minus_distance) = (pred.lt(zero), pred.bits_or(-zero));
         let e = exp_nonpositive(minus_distance);
-        let (positive, other) = (target * target.splat(self.pos_weight), one - target);
-        // sigmoid = rising / (1 + e), and 1 - sigmoid = falling / (1 + e).
-        let (rising, falling) = (negative.select(e, one), negative.select(one, e));
-        let slope = div_one_plus(positive.neg_mul_add(falling, other * rising), e);
-        // What speaks against the sign of the logit weighs its distance. 0 times an infinite one is NaN, which `max`
-        // turns to the 0 that it stands for.
-        let against = negative.select(positive, other);
-        let linear = against.neg_mul_add(minus_distance, zero).max(zero);
-        ((positive + other).mul_add(ln_1p_unit(e), linear), slope)
+        // What weighs ln(1 + e^x), and minus what weighs ln(1 + e^-x).
+        let (other, minus_positive) = (one - target, target * target.splat(-self.pos_weight));
+        // sigmoid is 1 / (1 + e) above 0 and e / (1 + e) below, and 1 - sigmoid the other one. What speaks against the sign
+        // of the logit has that sign here.
+        let against = negative.select(minus_positive, other);
+        let along = negative.select(other, minus_positive);
+        let slope = div_one_plus(along.mul_add(e, against), e);
+        // 0 times an infinite logit is NaN, which `max` turns to the 0 that it stands for.
+        let linear = (against * pred).max(zero);
+        ((other - minus_positive).mul_add(ln_1p_unit(e), linear), slope)
     }
 
     fn definition(self, logit: f64, target: f64) -> f64 {

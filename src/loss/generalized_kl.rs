@@ -38,7 +38,8 @@ impl<F: Float> Loss<F> for GeneralizedKl {
     fn at<V: Lanes<Elem = F>>(self, pred: V, target: V) -> (V, V) {
         let (value, slope) = self.divergence().at(pred, target);
         let y = if self.log_target { exp(target) } else { target };
-        let (p, unit) = if self.pred_probabilities { (pred, pred.splat(F::ONE)) } else { (exp(pred), exp(pred)) };
+        let (p, unit) =
+            if self.pred_probabilities { (pred, pred.splat(F::ONE)) } else { (exp(pred), exp(pred)) };
         (pred.splat(F::ZERO).max(value + (p - y)), unit + slope)
     }
 

@@ -18,6 +18,8 @@ use super::*;
 pub struct HalfMse;
 
 impl<F: Float> Loss<F> for HalfMse {
+    const TERMS: Terms = Terms::NotNegative;
+
     #[inline(always)]
     fn at<V: Lanes<Elem = F>>(self, pred: V, target: V) -> (V, V) {
         let residual = pred - target;

@@ -23,6 +23,8 @@ pub struct Huber<F> {
 }
 
 impl<F: Float> Loss<F> for Huber<F> {
+    const TERMS: Terms = Terms::NotNegative;
+
     #[inline(always)]
     fn at<V: Lanes<Elem = F>>(self, pred: V, target: V) -> (V, V) {
         let (residual, rest) = difference(pred, target);
@@ -45,8 +47,7 @@ impl<F: Float> Loss<F> for Huber<F> {
     }
 }
 
-const DELTA: Parameter =
-    Parameter::new("delta", 1.0, Values::Positive, "where the quadratic part ends");
+const DELTA: Parameter = Parameter::new("delta", 1.0, Values::Positive, "where the quadratic part ends");
 
 named!(Huber<F> = "huber": "(p - y)^2 / 2 where |p - y| <= delta, else delta (|p - y| - delta / 2)",
     delta: DELTA);

@@ -40,7 +40,8 @@ impl<F: Float> Loss<F> for KlDivergence {
     }
 
     fn definition(self, pred: f64, target: f64) -> f64 {
-        let (y, log_y) = if self.log_target { (libm::exp(target), target) } else { (target, libm::log(target)) };
+        let (y, log_y) =
+            if self.log_target { (libm::exp(target), target) } else { (target, libm::log(target)) };
         let log_p = if self.pred_probabilities { libm::log(pred) } else { pred };
         if y == 0.0 { 0.0 } else { y * (log_y - log_p) }
     }

@@ -19,6 +19,8 @@ use super::*;
 pub struct Mae;
 
 impl<F: Float> Loss<F> for Mae {
+    const TERMS: Terms = Terms::NotNegative;
+
     #[inline(always)]
     fn at<V: Lanes<Elem = F>>(self, pred: V, target: V) -> (V, V) {
         let residual = pred - target;

@@ -20,6 +20,8 @@ use super::*;
 pub struct Mse;
 
 impl<F: Float> Loss<F> for Mse {
+    const TERMS: Terms = Terms::NotNegative;
+
     #[inline(always)]
     fn at<V: Lanes<Elem = F>>(self, pred: V, target: V) -> (V, V) {
         let residual = pred - target;

@@ -23,6 +23,8 @@ pub struct SmoothL1<F> {
 }
 
 impl<F: Float> Loss<F> for SmoothL1<F> {
+    const TERMS: Terms = Terms::NotNegative;
+
     #[inline(always)]
     fn at<V: Lanes<Elem = F>>(self, pred: V, target: V) -> (V, V) {
         if self.beta == F::ZERO {

@@ -3,7 +3,7 @@
 use super::{Power, is_place, store_from};
 use crate::float::Float;
 use crate::lanes::{Lanes, Mask};
-use crate::sum::LaneSum;
+use crate::sum::{LaneSum, Terms};
 
 /// How many times [`Float::WIDTH`] classes are added plainly.
 const GROUPS: usize = 4;
@@ -65,7 +65,7 @@ impl<F: Float, V: Lanes<Elem = F>, const WIDTH: usize, const SHAPED: bool> Tile<
             };
             for (part, sum) in sums.iter_mut().enumerate() {
                 let few = self.part::<APART, KEEP, NEXT, BEFORE>(logits, kept, next, before, part, next_max);
-                sum.add(few, true);
+                sum.add_one_of(Terms::NotNegative, few);
             }
         }
     }
@@ -146,7 +146,7 @@ impl<F: Float, V: Lanes<Elem = F>, const WIDTH: usize, const SHAPED: bool> Tile<
                 }
                 few = few + counted;
             }
-            sum.add(few, true);
+            sum.add_one_of(Terms::NotNegative, few);
         }
     }
 }

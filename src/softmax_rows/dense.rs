@@ -260,8 +260,8 @@ impl<F: Float, L: Loss<F>> Dense<'_, F, L> {
                 if self.targets.inside(zero, at, domain).is_some_and(|right| !(right | !live).all()) {
                     return None;
                 }
-                losses.add(live.select(loss, zero), true);
-                slopes.add(live.select(slope, zero), true);
+                losses.add(live.select(loss, zero));
+                slopes.add(live.select(slope, zero));
             }
         }
         Some((folded::<V, WIDTH, PARTS>(losses), folded::<V, WIDTH, PARTS>(slopes)))

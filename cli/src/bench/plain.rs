@@ -1,12 +1,14 @@
 //! `--sum plain`: a loss whose kernel adds up without compensation, to see what that costs.
 
-use fused_loss::{Domain, Error, Float, Lanes, Loss, Visitor};
+use fused_loss::{Domain, Error, Float, Lanes, Loss, Terms, Visitor};
 
 #[derive(Clone, Copy)]
 pub struct Plain<L>(pub L);
 
 impl<F: Float, L: Loss<F>> Loss<F> for Plain<L> {
-    const COMPENSATED: bool = false;
+    const TERMS: Terms = Terms::Plain;
+    const COSTLY: bool = L::COSTLY;
+    const LONG: bool = L::LONG;
 
     #[inline(always)]
     fn at<V: Lanes<Elem = F>>(self, pred: V, target: V) -> (V, V) {

@@ -1,0 +1,140 @@
+//! Whole rows without the rarer options: all that counts for the speed of long batches.
+
+use super::far::Stage;
+use super::right;
+use crate::float::Float;
+use crate::job::Job;
+use crate::lanes::{Lanes, Mask, Pair};
+use crate::loss::Loss;
+use crate::sum::LaneSum;
+
+impl<F: Float> Job<'_, F> {
+    /// Adds up all whole rows, and writes their gradient. On a bad value, the index that its register begins at.
+    #[inline(always)]
+    pub fn plain_rows<L, V, const WIDTH: usize, const PARTS: usize, const GRAD: bool, const FAR: bool>(
+        &mut self,
+        loss: L,
+        zero: V,
+        sums: &mut [LaneSum<V>; PARTS],
+    ) -> Result<(), usize>
+    where
+        L: Loss<F>,
+        V: Lanes<Elem = F>,
+    {
+        let (targets, _) = self.target.as_chunks::<WIDTH>();
+        let in_place = GRAD && self.pred.is_empty();
+        // Slices of one length, as the compiler can see, need no branch a row, which would keep the loss and the slope
+        // of a row from being worked on side by side.
+        let (preds, _) = if in_place { self.target } else { self.pred }.as_chunks::<WIDTH>();
+        let (grads, _) = self.grad.as_chunks_mut::<WIDTH>();
+        let preds = preds.get(..targets.len()).unwrap_or(targets);
+        let grads = grads.get_mut(..if GRAD { targets.len() } else { 0 }).unwrap_or_default();
+        // In place the lines of a gradient have been read anyway, and nothing is won by going past the cache.
+        let stage = (FAR && !in_place).then(|| Stage::<F, WIDTH>::new(grads));
+        let mut rows = PlainRows { preds, targets, grads, in_place, stage, factor: self.factor, done: 0 };
+        // Of two registers a row, one row at a time leaves the CPU waiting for a long chain; of more, two rows at a time
+        // need more registers than there are.
+        if L::LONG && 2 * V::Single::LANES == WIDTH {
+            rows.pass::<L, V, Pair<V>, PARTS, 2, GRAD, FAR>(loss, zero, sums)?;
+        }
+        rows.pass::<L, V, V, PARTS, 1, GRAD, FAR>(loss, zero, sums)?;
+        if FAR && let Some(stage) = &rows.stage {
+            stage.finish(zero, rows.grads);
+        }
+        Ok(())
+    }
+}
+
+/// Whole rows of one call, of which the first few are done.
+struct PlainRows<'a, F, const WIDTH: usize> {
+    preds: &'a [[F; WIDTH]],
+    targets: &'a [[F; WIDTH]],
+    grads: &'a mut [[F; WIDTH]],
+    in_place: bool,
+    stage: Option<Stage<F, WIDTH>>,
+    factor: F,
+    done: usize,
+}
+
+impl<F: Float, const WIDTH: usize> PlainRows<'_, F, WIDTH> {
+    /// Works on `ROWS` rows at a time, as long as there are so many: on `W`, which is `V` or `ROWS` of it.
+    #[inline(always)]
+    fn pass<L, V, W, const PARTS: usize, const ROWS: usize, const GRAD: bool, const FAR: bool>(
+        &mut self,
+        loss: L,
+        zero: V,
+        sums: &mut [LaneSum<V>; PARTS],
+    ) -> Result<(), usize>
+    where
+        L: Loss<F>,
+        V: Lanes<Elem = F>,
+        W: Rows<V>,
+    {
+        let (wide, done) = (W::of(zero), self.done);
+        let factor = wide.splat(self.factor);
+        let (targets, _) = self.targets[done..].as_chunks::<ROWS>();
+        let (preds, _) = self.preds[done..].as_chunks::<ROWS>();
+        let preds = preds.get(..targets.len()).unwrap_or(targets);
+        let grads = &mut *self.grads;
+        for (group, target) in targets.iter().enumerate() {
+            let row = done + group * ROWS;
+            for (part, sum) in sums.iter_mut().enumerate() {
+                let lanes = part * W::LANES..(part + 1) * W::LANES;
+                let target = &target.as_flattened()[lanes.clone()];
+                let pred = if self.in_place { &grads[row..row + ROWS] } else { &preds[group][..] };
+                let pred = &pred.as_flattened()[lanes.clone()];
+                let (preds, targets) = (wide.load(pred), wide.load(target));
+                let (value, slope) = loss.at(preds, targets);
+                if right(loss, preds, targets).is_some_and(|right| !right.all()) {
+                    return Err(row * WIDTH + lanes.start);
+                }
+                if FAR {
+                    wide.prefetch(pred.as_ptr().wrapping_add(Stage::<F, WIDTH>::AHEAD));
+                    wide.prefetch(target.as_ptr().wrapping_add(Stage::<F, WIDTH>::AHEAD));
+                }
+                let slope = slope * factor;
+                if FAR && let Some(stage) = &mut self.stage {
+                    for part in 0..ROWS {
+                        stage.put(zero, row + part, slope.row(part), grads);
+                    }
+                } else if GRAD {
+                    slope.store(&mut grads[row..row + ROWS].as_flattened_mut()[lanes]);
+                }
+                for part in 0..ROWS {
+                    sum.add_one_of(L::TERMS, value.row(part));
+                }
+            }
+        }
+        self.done += targets.len() * ROWS;
+        Ok(())
+    }
+}
+
+/// The registers of a row, or of two.
+trait Rows<V: Lanes>: Lanes<Elem = V::Elem> {
+    fn of(one: V) -> Self;
+    fn row(self, row: usize) -> V;
+}
+
+impl<V: Lanes> Rows<V> for V {
+    #[inline(always)]
+    fn of(one: V) -> V {
+        one
+    }
+    #[inline(always)]
+    fn row(self, _: usize) -> V {
+        self
+    }
+}
+
+impl<V: Lanes> Rows<V> for Pair<V> {
+    #[inline(always)]
+    fn of(one: V) -> Self {
+        Pair::both(one)
+    }
+    #[inline(always)]
+    fn row(self, row: usize) -> V {
+        let (first, second) = self.halves();
+        if row == 0 { first } else { second }
+    }
+}
