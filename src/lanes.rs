@@ -100,6 +100,10 @@ pub trait Lanes:
     /// Writes four columns, row by row, in the order of the lanes.
     fn store_columns(columns: [Self; 4], into: &mut [Self::Elem], stride: usize);
 
+    /// Whether [`max`](Lanes::max) and [`min`](Lanes::min) take as long as an addition.
+    #[doc(hidden)]
+    const CHOOSES: bool = false;
+
     /// Whether [`stream`](Lanes::stream) differs from a store.
     #[doc(hidden)]
     const STREAMS: bool = false;

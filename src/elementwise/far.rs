@@ -26,45 +26,46 @@ const SLOTS: usize = 16;
 /// So many rows after a row, its lines are read.
 const LAG: usize = 8;
 
-/// Slopes on their way.
-pub struct Stage<F, const WIDTH: usize> {
+/// Slopes on their way to a gradient.
+pub struct Stage<'a, F, const WIDTH: usize> {
+    grads: &'a mut [[F; WIDTH]],
     /// The first row stands once more behind the last one, for lines that have parts of both.
     ring: [[F; WIDTH]; SLOTS + 1],
     /// So many elements lie before the first whole line.
     head: usize,
 }
 
-impl<F: Float, const WIDTH: usize> Stage<F, WIDTH> {
+impl<'a, F: Float, const WIDTH: usize> Stage<'a, F, WIDTH> {
     /// So many elements are fetched ahead.
     pub const AHEAD: usize = 4096 / size_of::<F>();
 
     #[inline(always)]
-    pub fn new(grads: &[[F; WIDTH]]) -> Self {
+    pub fn new(grads: &'a mut [[F; WIDTH]]) -> Self {
         let head = grads.as_ptr().cast::<F>().align_offset(LINE).min(WIDTH);
-        Stage { ring: [[F::ZERO; WIDTH]; SLOTS + 1], head }
+        Stage { grads, ring: [[F::ZERO; WIDTH]; SLOTS + 1], head }
     }
 
     /// Takes a row, which is one register, and writes the lines of an earlier one.
     #[inline(always)]
-    pub fn put<V: Lanes<Elem = F>>(&mut self, zero: V, row: usize, slope: V, grads: &mut [[F; WIDTH]]) {
+    pub fn put<V: Lanes<Elem = F>>(&mut self, zero: V, row: usize, slope: V) {
         slope.store(&mut self.ring[row % SLOTS]);
         if row.is_multiple_of(SLOTS) {
             slope.store(&mut self.ring[SLOTS]);
             if row == 0 {
-                grads[0][..self.head].copy_from_slice(&self.ring[0][..self.head]);
+                self.grads[0][..self.head].copy_from_slice(&self.ring[0][..self.head]);
             }
         }
         if let Some(row) = row.checked_sub(LAG) {
             let at = row * WIDTH + self.head;
             let lines = zero.load(&self.ring.as_flattened()[at % (SLOTS * WIDTH)..]);
-            lines.stream(&mut grads.as_flattened_mut()[at..]);
+            lines.stream(&mut self.grads.as_flattened_mut()[at..]);
         }
     }
 
     /// Writes what is left; what fills no register, through the cache.
     #[inline(always)]
-    pub fn finish<V: Lanes<Elem = F>>(&self, zero: V, grads: &mut [[F; WIDTH]]) {
-        let (rows, grads) = (grads.len(), grads.as_flattened_mut());
+    pub fn finish<V: Lanes<Elem = F>>(self, zero: V) {
+        let (rows, grads) = (self.grads.len(), self.grads.as_flattened_mut());
         let mut from = (rows.saturating_sub(LAG) * WIDTH + self.head).min(grads.len());
         while let Some(lines) = grads.get_mut(from..from + V::LANES) {
             zero.load(&self.ring.as_flattened()[from % (SLOTS * WIDTH)..]).stream(lines);

@@ -30,7 +30,10 @@ impl<F: Float> Job<'_, F> {
         let preds = preds.get(..targets.len()).unwrap_or(targets);
         let grads = grads.get_mut(..if GRAD { targets.len() } else { 0 }).unwrap_or_default();
         // In place the lines of a gradient have been read anyway, and nothing is won by going past the cache.
-        let stage = (FAR && !in_place).then(|| Stage::<F, WIDTH>::new(grads));
+        let (grads, stage) = match FAR && !in_place {
+            true => (Default::default(), Some(Stage::<F, WIDTH>::new(grads))),
+            false => (grads, None),
+        };
         let mut rows = PlainRows { preds, targets, grads, in_place, stage, factor: self.factor, done: 0 };
         // Of two registers a row, one row at a time leaves the CPU waiting for a long chain; of more, two rows at a time
         // need more registers than there are.
@@ -38,8 +41,8 @@ impl<F: Float> Job<'_, F> {
             rows.pass::<L, V, Pair<V>, PARTS, 2, GRAD, FAR>(loss, zero, sums)?;
         }
         rows.pass::<L, V, V, PARTS, 1, GRAD, FAR>(loss, zero, sums)?;
-        if FAR && let Some(stage) = &rows.stage {
-            stage.finish(zero, rows.grads);
+        if FAR && let Some(stage) = rows.stage {
+            stage.finish(zero);
         }
         Ok(())
     }
@@ -49,9 +52,10 @@ impl<F: Float> Job<'_, F> {
 struct PlainRows<'a, F, const WIDTH: usize> {
     preds: &'a [[F; WIDTH]],
     targets: &'a [[F; WIDTH]],
+    /// None where they are on the stage.
     grads: &'a mut [[F; WIDTH]],
     in_place: bool,
-    stage: Option<Stage<F, WIDTH>>,
+    stage: Option<Stage<'a, F, WIDTH>>,
     factor: F,
     done: usize,
 }
@@ -70,38 +74,37 @@ impl<F: Float, const WIDTH: usize> PlainRows<'_, F, WIDTH> {
         V: Lanes<Elem = F>,
         W: Rows<V>,
     {
-        let (wide, done) = (W::of(zero), self.done);
+        let (wide, done, in_place) = (W::of(zero), self.done, self.in_place);
         let factor = wide.splat(self.factor);
         let (targets, _) = self.targets[done..].as_chunks::<ROWS>();
         let (preds, _) = self.preds[done..].as_chunks::<ROWS>();
+        let (grads, _) = self.grads.get_mut(done..).unwrap_or_default().as_chunks_mut::<ROWS>();
         let preds = preds.get(..targets.len()).unwrap_or(targets);
-        let grads = &mut *self.grads;
+        let grads = grads.get_mut(..if GRAD { targets.len() } else { 0 }).unwrap_or_default();
         for (group, target) in targets.iter().enumerate() {
-            let row = done + group * ROWS;
             for (part, sum) in sums.iter_mut().enumerate() {
                 let lanes = part * W::LANES..(part + 1) * W::LANES;
-                let target = &target.as_flattened()[lanes.clone()];
-                let pred = if self.in_place { &grads[row..row + ROWS] } else { &preds[group][..] };
-                let pred = &pred.as_flattened()[lanes.clone()];
+                let pred = if in_place { &grads[group] } else { &preds[group] };
+                let (pred, target) =
+                    (&pred.as_flattened()[lanes.clone()], &target.as_flattened()[lanes.clone()]);
                 let (preds, targets) = (wide.load(pred), wide.load(target));
                 let (value, slope) = loss.at(preds, targets);
                 if right(loss, preds, targets).is_some_and(|right| !right.all()) {
-                    return Err(row * WIDTH + lanes.start);
+                    return Err((done + group * ROWS) * WIDTH + lanes.start);
                 }
                 if FAR {
                     wide.prefetch(pred.as_ptr().wrapping_add(Stage::<F, WIDTH>::AHEAD));
                     wide.prefetch(target.as_ptr().wrapping_add(Stage::<F, WIDTH>::AHEAD));
                 }
-                let slope = slope * factor;
                 if FAR && let Some(stage) = &mut self.stage {
-                    for part in 0..ROWS {
-                        stage.put(zero, row + part, slope.row(part), grads);
+                    for row in 0..ROWS {
+                        stage.put(zero, done + group * ROWS + row, (slope * factor).row(row));
                     }
                 } else if GRAD {
-                    slope.store(&mut grads[row..row + ROWS].as_flattened_mut()[lanes]);
+                    (slope * factor).store(&mut grads[group].as_flattened_mut()[lanes]);
                 }
-                for part in 0..ROWS {
-                    sum.add_one_of(L::TERMS, value.row(part));
+                for row in 0..ROWS {
+                    sum.add_one_of(L::TERMS, value.row(row));
                 }
             }
         }

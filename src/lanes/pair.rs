@@ -113,6 +113,7 @@ impl<V: Lanes> Lanes for Pair<V> {
         V::store_columns([a.0, b.0, c.0, d.0], into, stride);
         V::store_columns([a.1, b.1, c.1, d.1], &mut into[V::LANES * stride..], stride);
     }
+    const CHOOSES: bool = V::CHOOSES;
     const STREAMS: bool = V::STREAMS;
     #[inline(always)]
     fn stream(self, into: &mut [V::Elem]) {

@@ -55,6 +55,7 @@ macro_rules! x86_register {
             fn store(self, into: &mut [$elem]) {
                 unsafe { $storeu(into[..$lanes].as_mut_ptr(), self.0) }
             }
+            const CHOOSES: bool = true;
             const STREAMS: bool = true;
             #[inline(always)]
             fn stream(self, into: &mut [$elem]) {
