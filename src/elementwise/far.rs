@@ -22,15 +22,17 @@ impl<F: Float, T> Job<'_, F, T> {
 /// A line of the cache.
 const LINE: usize = 64;
 /// Rows of the ring.
-const SLOTS: usize = 16;
+pub const SLOTS: usize = 16;
 /// So many rows after a row, its lines are read.
 const LAG: usize = 8;
 
-/// Slopes on their way to a gradient.
+/// Rows of slopes on their way. The first one stands once more behind the last one, for lines that have parts of both.
+pub type Ring<F, const WIDTH: usize> = [[F; WIDTH]; SLOTS + 1];
+
+/// Takes slopes to a gradient. It is only references, so that a loop has them in registers.
 pub struct Stage<'a, F, const WIDTH: usize> {
     grads: &'a mut [[F; WIDTH]],
-    /// The first row stands once more behind the last one, for lines that have parts of both.
-    ring: [[F; WIDTH]; SLOTS + 1],
+    ring: &'a mut Ring<F, WIDTH>,
     /// So many elements lie before the first whole line.
     head: usize,
 }
@@ -40,9 +42,15 @@ impl<'a, F: Float, const WIDTH: usize> Stage<'a, F, WIDTH> {
     pub const AHEAD: usize = 4096 / size_of::<F>();
 
     #[inline(always)]
-    pub fn new(grads: &'a mut [[F; WIDTH]]) -> Self {
+    pub fn new(grads: &'a mut [[F; WIDTH]], ring: &'a mut Ring<F, WIDTH>) -> Self {
         let head = grads.as_ptr().cast::<F>().align_offset(LINE).min(WIDTH);
-        Stage { grads, ring: [[F::ZERO; WIDTH]; SLOTS + 1], head }
+        Stage { grads, ring, head }
+    }
+
+    /// The same for a while.
+    #[inline(always)]
+    pub fn reborrow(&mut self) -> Stage<'_, F, WIDTH> {
+        Stage { grads: self.grads, ring: self.ring, head: self.head }
     }
 
     /// Takes a row, which is one register, and writes the lines of an earlier one.

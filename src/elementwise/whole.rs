@@ -1,6 +1,6 @@
 //! Whole rows without the rarer options: all that counts for the speed of long batches.
 
-use super::far::Stage;
+use super::far::{SLOTS, Stage};
 use super::right;
 use crate::float::Float;
 use crate::job::Job;
@@ -30,8 +30,12 @@ impl<F: Float> Job<'_, F> {
         let preds = preds.get(..targets.len()).unwrap_or(targets);
         let grads = grads.get_mut(..if GRAD { targets.len() } else { 0 }).unwrap_or_default();
         // In place the lines of a gradient have been read anyway, and nothing is won by going past the cache.
+        let mut ring;
         let (grads, stage) = match FAR && !in_place {
-            true => (Default::default(), Some(Stage::<F, WIDTH>::new(grads))),
+            true => {
+                ring = [[F::ZERO; WIDTH]; SLOTS + 1];
+                (Default::default(), Some(Stage::new(grads, &mut ring)))
+            }
             false => (grads, None),
         };
         let mut rows = PlainRows { preds, targets, grads, in_place, stage, factor: self.factor, done: 0 };
@@ -81,6 +85,7 @@ impl<F: Float, const WIDTH: usize> PlainRows<'_, F, WIDTH> {
         let (grads, _) = self.grads.get_mut(done..).unwrap_or_default().as_chunks_mut::<ROWS>();
         let preds = preds.get(..targets.len()).unwrap_or(targets);
         let grads = grads.get_mut(..if GRAD { targets.len() } else { 0 }).unwrap_or_default();
+        let mut stage = self.stage.as_mut().map(Stage::reborrow);
         for (group, target) in targets.iter().enumerate() {
             for (part, sum) in sums.iter_mut().enumerate() {
                 let lanes = part * W::LANES..(part + 1) * W::LANES;
@@ -96,7 +101,7 @@ impl<F: Float, const WIDTH: usize> PlainRows<'_, F, WIDTH> {
                     wide.prefetch(pred.as_ptr().wrapping_add(Stage::<F, WIDTH>::AHEAD));
                     wide.prefetch(target.as_ptr().wrapping_add(Stage::<F, WIDTH>::AHEAD));
                 }
-                if FAR && let Some(stage) = &mut self.stage {
+                if FAR && let Some(stage) = &mut stage {
                     for row in 0..ROWS {
                         stage.put(zero, done + group * ROWS + row, (slope * factor).row(row));
                     }
