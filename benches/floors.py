@@ -70,7 +70,7 @@ def calls():
     groups = ROOT / "target" / "criterion"
     times = {}
     for _ in range(RUNS):
-        run("cargo", "bench", "--locked", "--quiet", "--bench", "calls")
+        run("cargo", "bench", "--locked", "--quiet", "--bench", "calls", stderr=subprocess.DEVNULL)
         for loss in CALLED:
             for n in LENGTHS:
                 found = json.loads((groups / loss / str(n) / "new" / "estimates.json").read_text())
