@@ -2,8 +2,8 @@
 """What is measured of the goals that are this crate's own: benches/floors.py [--write]
 
 Shares of the memory test where arrays leave the caches and rows of classes, by the command line's `bench`; the time of a
-call, by `cargo bench --bench calls`; and what a build takes. Each figure but the last is the median of some runs. Run it on an idle machine. --write puts the tables into
-docs/performance.md.
+call, by `cargo bench --bench calls`; and what a build takes. Each figure but the last is the median of some runs. Run it on
+an idle machine. --write puts the tables into docs/performance.md.
 """
 
 import json
