@@ -23,12 +23,8 @@ impl<F: Float> Job<'_, F> {
     {
         let (targets, _) = self.target.as_chunks::<WIDTH>();
         let in_place = GRAD && self.pred.is_empty();
-        // Slices of one length, as the compiler can see, need no branch a row, which would keep the loss and the slope
-        // of a row from being worked on side by side.
         let (preds, _) = if in_place { self.target } else { self.pred }.as_chunks::<WIDTH>();
         let (grads, _) = self.grad.as_chunks_mut::<WIDTH>();
-        let preds = preds.get(..targets.len()).unwrap_or(targets);
-        let grads = grads.get_mut(..if GRAD { targets.len() } else { 0 }).unwrap_or_default();
         // In place the lines of a gradient have been read anyway, and nothing is won by going past the cache.
         let mut ring;
         let (grads, stage) = match FAR && !in_place {
@@ -83,6 +79,8 @@ impl<F: Float, const WIDTH: usize> PlainRows<'_, F, WIDTH> {
         let (targets, _) = self.targets[done..].as_chunks::<ROWS>();
         let (preds, _) = self.preds[done..].as_chunks::<ROWS>();
         let (grads, _) = self.grads.get_mut(done..).unwrap_or_default().as_chunks_mut::<ROWS>();
+        // Slices of one length, as the compiler can see, need no branch a row, which would keep the loss and the slope
+        // of a row from being worked on side by side.
         let preds = preds.get(..targets.len()).unwrap_or(targets);
         let grads = grads.get_mut(..if GRAD { targets.len() } else { 0 }).unwrap_or_default();
         let mut stage = self.stage.as_mut().map(Stage::reborrow);
