@@ -191,6 +191,8 @@ impl<'a, L: Copy, F: Float, T: Targets<L, F>> Batch<'a, L, F, T> {
 
     /// The upstream factor: multiplies the gradient alone. Must be finite.
     ///
+    /// A weight times it is one factor. Where that is beyond the largest number, it is infinite, and a slope of 0 becomes NaN.
+    ///
     /// The factor of the mean's gradient is `scale / n`, rounded once: a shard of n elements that ends in
     /// [`total`](Batch::total) with `scale(1.0 / n as f32)` has the bits of the whole call.
     ///

@@ -64,6 +64,7 @@ macro_rules! labels {
             }
 
             /// The label of a row, which there is.
+            #[cfg_attr(small, inline(never))]
             fn get(self, row: usize) -> Option<i128> {
                 match self { $(Labels::$name(labels) => labels.get(row).map(|&label| label.into()),)* }
             }
@@ -98,9 +99,6 @@ macro_rules! labels {
 
             /// How many labels are this one.
             pub fn count_of(self, label: i64) -> usize {
-                if cfg!(small) {
-                    return (0..self.len()).filter(|&row| self.ignored(row, Some(label))).count();
-                }
                 match self {
                     $(Labels::$name(labels) => match <$integer>::try_from(label) {
                         Ok(wanted) => labels.iter().filter(|&&label| label == wanted).count(),
@@ -120,8 +118,7 @@ macro_rules! labels {
             /// The first row from `from` on whose label is no class.
             fn find_other(self, from: usize, classes: usize) -> Option<usize> {
                 if cfg!(small) {
-                    let is_class = |label| usize::try_from(label).is_ok_and(|label| label < classes);
-                    return (from..self.len()).find(|&row| !self.get(row).is_some_and(is_class));
+                    return (from..self.len()).find(|&row| self.class_of(row, classes).is_none());
                 }
                 match self {
                     $(Labels::$name(labels) => {

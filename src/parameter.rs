@@ -67,6 +67,7 @@ impl Parameter {
     /// let beta = Parameter { name: "beta", default: 1.0, values: Values::NotNegative, meaning: "" };
     /// assert_eq!(beta.domain(), "finite and not negative");
     /// ```
+    #[cfg_attr(small, inline(never))]
     pub fn domain(&self) -> &'static str {
         match self.values {
             Values::Positive => "finite and positive",

@@ -186,6 +186,7 @@ impl<F: Float, L: RowLoss<F>> Targets<L, F> for RowTargets<'_, F> {
         self.rows(pred)
     }
 
+    #[cfg_attr(small, inline(never))]
     fn check_lengths(&self, pred: usize) -> Result<(), Error<F>> {
         let RowTargets { classes, stride, .. } = *self;
         if stride < classes {
@@ -299,7 +300,7 @@ impl<F: Float> RowTargets<'_, F> {
     /// How many rows take part, and the sum of what they weigh.
     fn sum_weights(&self, ignore_index: Option<i64>, rows: usize, weights: &[F]) -> Total<F> {
         let mut total = Total::default();
-        if weights.is_empty() && self.class_weights.is_none() {
+        if !cfg!(small) && weights.is_empty() && self.class_weights.is_none() {
             let ignored = match (self.of, ignore_index) {
                 (OfRow::Label(_), Some(index)) if self.all_classes && !self.is_class(index) => 0,
                 (OfRow::Label(labels), Some(index)) => labels.count_of(index),

@@ -15,6 +15,7 @@ use crate::math::Functions;
 use crate::sum::{Aligned, HighLow, LaneSum, fold, quick_two_sum_of, store_rows, two_product_of, two_sum_of};
 use crate::total::{Exact, Total};
 
+mod cap;
 mod power;
 mod tile;
 
@@ -84,7 +85,8 @@ impl<V: Lanes> Sums<V> {
     }
 
     /// The share of an exponential.
-    #[inline(always)]
+    #[cfg_attr(not(small), inline(always))]
+    #[cfg_attr(small, inline(never))]
     pub fn share(&self, exponential: V) -> V {
         exponential.mul_add(self.inverse[0], exponential * self.inverse[1])
     }

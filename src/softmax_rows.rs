@@ -41,6 +41,7 @@ pub struct OverSoftmax<F, L> {
 }
 
 impl<F: Float, L: Loss<F>> OverSoftmax<F, L> {
+    #[cfg_attr(small, inline(never))]
     pub fn run(
         self,
         mut job: Job<'_, F, RowTargets<'_, F>>,
@@ -87,6 +88,7 @@ impl<F: Float, L: Loss<F>> OverSoftmax<F, L> {
     }
 
     /// The same for labels alone.
+    #[cfg_attr(small, inline(never))]
     fn run_labels(
         self,
         mut job: Job<'_, F, RowTargets<'_, F>>,

@@ -6,7 +6,7 @@
 //! 1.4 ULP for terms of one sign and fails for mixed signs.
 
 use crate::float::Float;
-use crate::lanes::{Lanes, Mask};
+use crate::lanes::{Lanes, Mask, Scalar};
 
 /// What is added up, as far as a kernel knows. The sums of the first two have the same bits.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -353,15 +353,9 @@ impl<F: Float> HighLow<F> {
 }
 
 /// Dekker's exact product (1971) of two numbers near 1, without fused multiply-add: the same bits on every CPU.
+#[inline]
 pub fn two_product<F: Float>(a: F, b: F) -> HighLow<F> {
-    let split = |x: F| {
-        let far = x * F::from_count((1 << F::SIGNIFICAND.div_ceil(2)) + 1);
-        let head = far - (far - x);
-        (head, x - head)
-    };
-    let ((a_head, a_tail), (b_head, b_tail)) = (split(a), split(b));
-    let high = a * b;
-    let low = ((a_head * b_head - high) + a_head * b_tail + a_tail * b_head) + a_tail * b_tail;
+    let (Scalar(high), Scalar(low)) = two_product_of(Scalar(a), Scalar(b));
     HighLow { high, low }
 }
 

@@ -173,6 +173,8 @@ fn evaluate<F: Float>(args: &Args, choice: &Choice, level: Level, files: Files) 
 
     let Files { losses, classes, pred, target, weights, class_weights, outputs } = files;
     let (shape, count) = (pred.shape.clone(), losses.iter().product());
+    let weights = weights.map(Npy::floats::<F>).transpose()?;
+    let takes_part = |row: usize| weights.as_ref().is_none_or(|weights| weights.get(row) != Some(&F::ZERO));
     let mut arrays = Arrays {
         grad: outputs.grad.as_ref().map(|_| filled(pred.count, F::ZERO)).transpose()?,
         each: outputs.each.as_ref().map(|_| filled(count, F::ZERO)).transpose()?,
@@ -183,9 +185,9 @@ fn evaluate<F: Float>(args: &Args, choice: &Choice, level: Level, files: Files) 
         target: if target.holds_floats() {
             Targets::Floats(target.floats()?)
         } else {
-            Targets::Labels(target.integers()?)
+            Targets::Labels(target.integers(takes_part)?)
         },
-        weights: weights.map(Npy::floats).transpose()?,
+        weights,
         class_weights: class_weights.map(Npy::floats).transpose()?,
     };
     let start = Instant::now();

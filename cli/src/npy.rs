@@ -90,8 +90,8 @@ impl Npy {
         Ok(values)
     }
 
-    /// The elements, which are integers.
-    pub fn integers(mut self) -> Result<Vec<i64>, String> {
+    /// The elements, which are integers. Where nobody asks for one, by its index, it may be larger than any: -1 then.
+    pub fn integers(mut self, is_asked: impl Fn(usize) -> bool) -> Result<Vec<i64>, String> {
         let mut values = reserved(self.count)?;
         let mut bytes = reserved(self.count * self.dtype.size())?;
         self.file.read_to_end(&mut bytes).map_err(|error| format!("{}: {error}", self.name))?;
@@ -110,9 +110,16 @@ impl Npy {
             Dtype::U64 => {
                 for (index, &label) in bytes.as_chunks().0.iter().enumerate() {
                     let label = u64::from_le_bytes(label);
-                    let beyond =
-                        |_| format!("{}: label {label} at index {index} is beyond any class", self.name);
-                    values.push(i64::try_from(label).map_err(beyond)?);
+                    values.push(match i64::try_from(label) {
+                        Ok(label) => label,
+                        Err(_) if !is_asked(index) => -1,
+                        Err(_) => {
+                            let name = &self.name;
+                            return Err(format!(
+                                "{name}: label {label} at index {index} is beyond any class"
+                            ));
+                        }
+                    });
                 }
             }
             Dtype::F32 | Dtype::F64 => return Err(format!("{}: has no integers", self.name)),

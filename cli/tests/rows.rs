@@ -186,3 +186,15 @@ fn errors_do_not_depend_on_threads() {
         }
     }
 }
+
+#[test]
+fn labels_that_nobody_asks_for_may_be_anything() {
+    let room = Room::new();
+    let labels = [1_u64, 1 << 63, 0, u64::MAX];
+    room.put("z.npy", &npy("<f8", "(4, 2)", &f64s(&[0.0; 8])));
+    room.put("labels.npy", &npy("<u8", "(4,)", &labels.map(u64::to_le_bytes).concat()));
+    room.put_f64("w.npy", &[1.0, 0.0, 2.0, -0.0]);
+    let run = "eval softmax-cross-entropy --pred z.npy --target labels.npy --weights w.npy --reduction sum --grad g.npy";
+    near(&room.json(run)["value"], 3.0 * 2_f64.ln());
+    assert_eq!(room.floats("g.npy", "<f8", "(4, 2)"), [0.5, -0.5, 0.0, 0.0, -1.0, 1.0, 0.0, 0.0]);
+}

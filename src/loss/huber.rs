@@ -30,11 +30,9 @@ impl<F: Float> Loss<F> for Huber<F> {
         let (residual, rest) = difference(pred, target);
         let delta = residual.splat(self.delta);
         let slope = residual.clamp(-delta, delta);
-        // slope (r - slope / 2), with what the two subtractions round off: above delta, 2 ULP would not hold.
-        let half = residual.splat(F::HALF);
-        let lever = slope.neg_mul_add(half, residual);
-        let rest = finite_or_zero(slope * (rest + slope.neg_mul_add(half, residual - lever)));
-        (slope.mul_add(lever, rest), slope)
+        // slope (r - slope / 2), with what the rounding of r left out: above delta, 2 ULP would not hold.
+        let lever = slope.neg_mul_add(residual.splat(F::HALF), residual);
+        (slope.mul_add(lever, finite_or_zero(slope * rest)), slope)
     }
 
     fn definition(self, pred: f64, target: f64) -> f64 {

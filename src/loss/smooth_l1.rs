@@ -34,11 +34,9 @@ impl<F: Float> Loss<F> for SmoothL1<F> {
         let beta = residual.splat(self.beta);
         let inner = residual.clamp(-beta, beta);
         let slope = inner / beta;
-        // slope (r - inner / 2), with what the two subtractions round off.
-        let half = residual.splat(F::HALF);
-        let lever = inner.neg_mul_add(half, residual);
-        let rest = finite_or_zero(slope * (rest + inner.neg_mul_add(half, residual - lever)));
-        (slope.mul_add(lever, rest), slope)
+        // slope (r - inner / 2), with what the rounding of r left out.
+        let lever = inner.neg_mul_add(residual.splat(F::HALF), residual);
+        (slope.mul_add(lever, finite_or_zero(slope * rest)), slope)
     }
 
     fn definition(self, pred: f64, target: f64) -> f64 {

@@ -21,6 +21,7 @@
 
 use crate::float::Float;
 use crate::lanes::{Lanes, Mask};
+use crate::sum::{quick_two_sum_of, two_product_of};
 
 use super::{Functions, horner};
 
@@ -111,6 +112,10 @@ impl<F: Float> Constants<F> {
     }
     pub(crate) const fn bias(&self) -> F {
         self.bias
+    }
+    /// What takes away the power of two of [`exp_parts`].
+    pub(crate) const fn down(&self) -> F {
+        self.down
     }
 }
 
@@ -221,6 +226,31 @@ fn power_scaled_down<V: Lanes>(x: V, n: V) -> V {
         let q = horner(r, of.q, V::Elem::ONE);
         (x.splat(V::Elem::ONE) + (r_high + (r * r * q - r_low))) * down
     }
+}
+
+/// e^x in parts, for an x <= 0 of two numbers, high and low: 2^(n + `up`), and e^r - 1, high and low, to about 2^-30 of it in
+/// f32 and 2^-60 in f64.
+///
+/// 2^n goes to where four times as much still rounds to 0, and x further down is taken for that.
+#[inline(always)]
+pub(crate) fn exp_parts<V: Lanes>(x: [V; 2]) -> (V, [V; 2]) {
+    let of = V::Elem::EXP;
+    let lowest = x[0].splat(of.lowest - (V::Elem::ONE + V::Elem::ONE));
+    // No low part counts there, and it may be large.
+    let (high, low) = (lowest.max(x[0]), lowest.le(x[0]).keep(x[1]));
+    let magic = high.splat(of.magic + of.bias + of.up);
+    let biased = high.mul_add(high.splat(of.log2_e), magic);
+    let n = biased - magic;
+    // n times the high part of ln 2 is exact, and so is what it leaves.
+    let left = n.neg_mul_add(high.splat(of.ln_2[0]), high);
+    let (r, rest) = quick_two_sum_of(left, n.neg_mul_add(high.splat(of.ln_2[1]), low));
+    // r + r^2 / 2 in two parts, and r^3 Q beside them.
+    let (square, lost) = two_product_of(r, r);
+    let half = high.splat(V::Elem::HALF);
+    let (sum, error) = quick_two_sum_of(r, square * half);
+    let cube = square * r * horner(r, of.q_m1.get(1..).unwrap_or_default(), V::Elem::ONE);
+    let (sum, low) = quick_two_sum_of(sum, error + (cube + lost.mul_add(half, rest.mul_add(r, rest))));
+    (biased.bits_shl(V::Elem::SIGNIFICAND - 1), [sum, low])
 }
 
 /// e^x - 1, without the loss where e^x is near 1.

@@ -14,18 +14,18 @@
 //! A temperature T is one of the base: e^(z / T) = 2^n e^((z - n T ln 2) / T), and no quotient is rounded before it
 //! counts.
 
+use super::cap::Cap;
 use super::{ROWS, lane};
 use crate::float::Float;
 use crate::lanes::{Lanes, Mask};
-use crate::math::{Scaling, exp_m1, exp_nonpositive, scaled, scaled_power};
-use crate::sum::{finite_or_zero, two_product, two_product_of};
+use crate::math::{Scaling, scaled, scaled_power};
+use crate::sum::two_product;
 
 /// What logits go through before the exponential.
 #[derive(Clone, Copy, Debug)]
 pub struct Logits<F> {
     temperature: F,
-    /// Infinite where there is none: a number to divide by in any case, since the compiler may do that before it looks.
-    soft_cap: F,
+    cap: Cap<F>,
     scaling: Scaling<F>,
 }
 
@@ -42,7 +42,7 @@ impl<F: Float> Logits<F> {
             ln_2: [high, low],
             inverse: F::ONE / temperature,
         };
-        Logits { temperature, soft_cap: soft_cap.unwrap_or(F::INFINITY), scaling }
+        Logits { temperature, cap: Cap::new(soft_cap), scaling }
     }
 
     /// Whether there is more to do than the exponential itself, in a row whose greatest logit is `max`.
@@ -58,13 +58,13 @@ impl<F: Float> Logits<F> {
     }
 
     pub fn capped(&self) -> bool {
-        self.soft_cap != F::INFINITY
+        self.cap.is_some()
     }
 
     /// The same without a cap: for code that is only for such logits, and need not look.
     #[inline(always)]
     pub fn uncapped(self) -> Self {
-        Logits { soft_cap: F::INFINITY, ..self }
+        Logits { cap: Cap::new(None), ..self }
     }
 
     /// One over the temperature.
@@ -72,89 +72,23 @@ impl<F: Float> Logits<F> {
         self.scaling.inverse
     }
 
-    /// e^(-2 |z| / c), of which the functions under a cap are made.
-    #[cfg_attr(not(small), inline(always))]
-    #[cfg_attr(small, inline(never))]
-    fn fading<V: Lanes<Elem = F>>(&self, z: V) -> V {
-        let (z, cap) = (z.abs(), z.splat(self.soft_cap));
-        let quotient = z / cap;
-        let (product, low) = two_product_of(quotient, cap);
-        // The larger the quotient, the more counts what its rounding left.
-        let rest = finite_or_zero(((z - product) - low) / cap);
-        let e = exp_nonpositive(-(quotient + quotient));
-        e - e * (rest + rest)
-    }
-
-    /// How a logit under the cap lies to the greatest one, c tanh(z / c) - c tanh(max / c): as a product, since of a
-    /// difference next to nothing may be left.
-    ///
-    /// ```text
-    /// tanh a - tanh b = sinh(a - b) / (cosh a cosh b)
-    /// ```
-    #[cfg_attr(not(small), inline(always))]
-    #[cfg_attr(small, inline(never))]
-    fn relative_of<V: Lanes<Elem = F>>(&self, max: V, z: V) -> V {
-        let (zero, one, cap) = (z.splat(F::ZERO), z.splat(F::ONE), z.splat(self.soft_cap));
-        let (e, e_max) = (self.fading(z), self.fading(max));
-        let distance = (z - max) / cap;
-        // e^(a - b) of the sine and what the cosines are divided by: the lesser of both, or 1 on the two sides of 0.
-        let scale = (z * max).lt(zero).select(one, e.max(e_max));
-        exp_m1(distance + distance) * scale * ((cap + cap) / ((one + e) * (one + e_max)))
-    }
-
-    /// The same, one register after the other: this code is long, and where it is copied, not to be copied for each.
-    #[inline(always)]
-    fn relative<V: Lanes<Elem = F>>(&self, max: V, z: V) -> V {
-        let single = z.single();
-        if const { single_lanes::<V>() == V::LANES } {
-            return self.relative_of(max, z);
-        }
-        let mut rooms = [[F::ZERO; ROWS]; 2];
-        max.store(&mut rooms[0]);
-        z.store(&mut rooms[1]);
-        let [maxima, logits] = &mut rooms;
-        let registers =
-            logits.chunks_exact_mut(single_lanes::<V>()).zip(maxima.chunks_exact(single_lanes::<V>()));
-        for (z, max) in registers.take(V::LANES / single_lanes::<V>()) {
-            self.relative_of(single.load(max), single.load(z)).store(z);
-        }
-        z.load(logits)
-    }
-
     /// The logit under its cap, c tanh(z / c).
     #[cfg_attr(not(small), inline(always))]
     #[cfg_attr(small, inline(never))]
     pub fn cap<V: Lanes<Elem = F>>(&self, z: V) -> V {
-        if self.capped() { self.relative(z.abs(), z.splat(F::ZERO)).copysign(z) } else { z }
+        if !self.capped() {
+            return z;
+        }
+        let [high, low] = self.cap.difference(-z.abs(), z.splat(F::ZERO));
+        (high + low).copysign(z)
     }
 
-    /// How the capped logit over the temperature changes with the logit: 1 / (T cosh^2(z / c)).
+    /// How the capped logit over the temperature changes with the logit.
     #[cfg_attr(not(small), inline(always))]
     #[cfg_attr(small, inline(never))]
     pub fn slope<V: Lanes<Elem = F>>(&self, z: V) -> V {
-        if !self.capped() {
-            return z.splat(self.scaling.inverse);
-        }
-        let single = z.single();
-        if const { single_lanes::<V>() == V::LANES } {
-            return self.slope_of(z);
-        }
-        let mut room = [F::ZERO; ROWS];
-        z.store(&mut room);
-        for z in room.chunks_exact_mut(single_lanes::<V>()).take(V::LANES / single_lanes::<V>()) {
-            self.slope_of(single.load(z)).store(z);
-        }
-        z.load(&room)
-    }
-
-    /// The same under a cap.
-    #[inline(always)]
-    fn slope_of<V: Lanes<Elem = F>>(&self, z: V) -> V {
         let inverse = z.splat(self.scaling.inverse);
-        let e = self.fading(z);
-        let sum = z.splat(F::ONE) + e;
-        let twice = e + e;
-        (twice + twice) / (sum * sum) * inverse
+        if self.capped() { self.cap.slope(z) * inverse } else { inverse }
     }
 
     /// A capped logit over the temperature.
@@ -167,19 +101,19 @@ impl<F: Float> Logits<F> {
     #[cfg_attr(not(small), inline(always))]
     #[cfg_attr(small, inline(never))]
     pub fn down<V: Lanes<Elem = F>>(&self, max: V, z: V) -> V {
-        let (max, z) = self.seen(max, z);
+        let (max, z) = match self.capped() {
+            true => {
+                let [high, low] = self.cap.difference(z, max);
+                (max.splat(F::ZERO), high + low)
+            }
+            false => (max, z),
+        };
         if self.temperature == F::ONE {
             return max - z;
         }
         // Halves, since a difference may be infinite that is not over the temperature.
         let half = F::ONE / (F::ONE + F::ONE);
         (max * z.splat(half) - z * z.splat(half)) / z.splat(self.temperature * half)
-    }
-
-    /// The greatest logit and another, or what stands for them: under a cap, 0 and the difference.
-    #[inline(always)]
-    fn seen<V: Lanes<Elem = F>>(&self, max: V, z: V) -> (V, V) {
-        if self.capped() { (max.splat(F::ZERO), self.relative(max, z)) } else { (max, z) }
     }
 
     /// The exponentials of rows whose greatest logits, finite ones, are `max`.
@@ -210,12 +144,6 @@ impl<F: Float> Logits<F> {
         let (shift, limit, magic) = (all(power.shift), all(power.limit), all(power.magic));
         Power { logits: self, max: all(max), shift, limit, magic }
     }
-}
-
-/// Lanes of one register.
-#[inline(always)]
-const fn single_lanes<V: Lanes>() -> usize {
-    <V::Single as Lanes>::LANES
 }
 
 /// The exponentials of a few rows, as numbers.
@@ -272,8 +200,12 @@ impl<V: Lanes> Power<V> {
     #[cfg_attr(not(small), inline(always))]
     #[cfg_attr(small, inline(never))]
     pub fn of(&self, z: V) -> V {
-        let (_, z) = self.logits.seen(self.max, z);
-        self.exp::<true>(z)
+        let [high, low] = match self.capped() {
+            true => self.logits.cap.difference(z, self.max),
+            false => [z, z.splat(V::Elem::ZERO)],
+        };
+        let e = self.exp::<true>(high);
+        if self.capped() { e.mul_add(low * z.splat(self.logits.scaling.inverse), e) } else { e }
     }
 
     /// The same for the greatest.

@@ -142,7 +142,7 @@ fn over<F: Tested>(
     let ((loss, slopes), log_sum) = match &seen {
         Some(seen) => {
             let part = (seen.log / seen.log_sum_size().max(F::Real::of(1e-300))).to_f64();
-            let cost = seen.cost_of_slope + seen.cost[seen.at] + seen.cost_of_sum * part;
+            let cost = seen.cost[seen.at] + seen.cost_of_sum * part;
             (make(seen), Expected::of(seen.log_sum(), seen.log_sum_size(), 3.0 + cost))
         }
         None => {
@@ -185,7 +185,7 @@ fn label_alone<F: Tested>(
         let share = seen.share(class);
         let own = if class == label { -weight * seen.missed(class) } else { weight * share };
         let of_sum = if class == label { seen.cost_of_sum } else { 0.0 };
-        let cost = of_sum + seen.cost[class] + seen.cost_of_slope;
+        let cost = of_sum + seen.cost[class];
         let slope = seen.slopes[class];
         let value = (own + of_log_sum * share) * slope;
         let near = if z_loss == zero {
@@ -259,8 +259,7 @@ fn spread<F: Tested>(
     }
     let worst = seen.cost.iter().copied().fold(0.0, f64::max);
     let value = if infinite == 0.0 {
-        let of_cap = seen.cost_of_slope * if z_loss == zero { 1.0 } else { 2.0 };
-        Expected::of(value, size, 4.0 + 2.0 * worst + of_cap)
+        Expected::of(value, size, 4.0 + 2.0 * worst)
     } else {
         Expected::Exactly(infinite)
     };
@@ -271,7 +270,7 @@ fn spread<F: Tested>(
         let (value, size) = ((share * all - target) * slope, (share * all_size + size) * slope);
         let of_square =
             if z_loss == zero { 0.0 } else { 2.0 * (1.0 + seen.cost[seen.at] + seen.cost_of_sum) };
-        let cost = of_square + 2.0 * seen.cost[class] + seen.cost_of_slope;
+        let cost = of_square + 2.0 * seen.cost[class];
         slack(Expected::of(value, size, 4.0 + cost), slope * all_size)
     };
     (value, (0..classes).map(slope).collect())

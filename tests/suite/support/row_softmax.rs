@@ -20,8 +20,6 @@ pub struct Seen<R> {
     /// What rounding costs before the exponential, in ULP: for each class, and for the sum.
     pub cost: Vec<f64>,
     pub cost_of_sum: f64,
-    /// What the slopes of a cap cost, and the greatest logit under it.
-    pub cost_of_slope: f64,
 }
 
 impl<R: Real> Seen<R> {
@@ -48,17 +46,13 @@ impl<R: Real> Seen<R> {
         let rest = sum(others.map(|(_, &e)| e));
         let slopes = logits.iter().map(|&z| inverse * cap.map_or(R::of(1.0), |cap| cap_slope(z, cap)));
         let slopes = slopes.collect();
-        // A temperature costs as many ULP as the argument is large, and a cap a few times that.
-        let cost = |down: &Option<R>| {
-            let down = down.map_or(0.0, R::to_f64).min(1e4);
-            let of_temperature = if temperature == F::ONE { 0.0 } else { down };
-            of_temperature + if cap.is_some() { CAP * down } else { 0.0 }
-        };
+        // A temperature or a cap costs as many ULP as the argument is large.
+        let plain = temperature == F::ONE && cap.is_none();
+        let cost = |down: &Option<R>| if plain { 0.0 } else { down.map_or(0.0, R::to_f64).min(1e4) };
         let cost: Vec<f64> = down.iter().map(cost).collect();
         let shares = exponentials.iter().map(|&e| (e / rest.max(R::of(1e-300))).to_f64());
         let all = shares.zip(&cost).enumerate().filter(|(class, _)| *class != at);
         let cost_of_sum = all.map(|(_, (share, cost))| share * cost).sum();
-        let cost_of_slope = if cap.is_some() { CAP_SLOPE } else { 0.0 };
         Some(Seen {
             down,
             exponentials,
@@ -69,7 +63,6 @@ impl<R: Real> Seen<R> {
             slopes,
             cost,
             cost_of_sum,
-            cost_of_slope,
         })
     }
 
@@ -98,10 +91,6 @@ impl<R: Real> Seen<R> {
         self.down[class].map(|down| down + self.log)
     }
 }
-
-/// ULP that a soft cap costs, for each of how far a logit lies below the greatest; and what its slope costs.
-const CAP: f64 = 3.0;
-const CAP_SLOPE: f64 = 3.0;
 
 pub fn sum<R: Real>(terms: impl Iterator<Item = R>) -> R {
     terms.fold(R::of(0.0), |sum, term| sum + term)
