@@ -61,7 +61,7 @@ impl<F: Float> Cap<F> {
     fn difference_of<V: Lanes<Elem = F>>(self, z: V, max: V) -> [V; 2] {
         let (zero, one, cap) = (z.splat(F::ZERO), z.splat(F::ONE), z.splat(self.0));
         let (fading, fading_max) = (self.fading(z).value(), self.fading(max).value());
-        let less = fading[0].lt(fading_max[0]);
+        let less = max.abs().lt(z.abs());
         let scale = [less.select(fading_max[0], fading[0]), less.select(fading_max[1], fading[1])];
         let apart = (z * max).lt(zero);
         let scale = [apart.select(one, scale[0]), (!apart).keep(scale[1])];

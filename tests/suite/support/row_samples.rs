@@ -125,6 +125,7 @@ pub fn cross_entropies<F: Float>() -> Vec<RowCase<F>> {
         temperature(2.0),
         temperature(0.7),
         SoftmaxCrossEntropy { soft_cap: Some(number(5.0)), ..plain },
+        SoftmaxCrossEntropy { soft_cap: Some(number(1e8)), ..plain },
         SoftmaxCrossEntropy { soft_cap: Some(number(30.0)), ..temperature(0.7) },
         SoftmaxCrossEntropy {
             soft_cap: Some(number(20.0)),

@@ -46,9 +46,9 @@ impl<R: Real> Seen<R> {
         let rest = sum(others.map(|(_, &e)| e));
         let slopes = logits.iter().map(|&z| inverse * cap.map_or(R::of(1.0), |cap| cap_slope(z, cap)));
         let slopes = slopes.collect();
-        // A temperature or a cap costs as many ULP as the argument is large.
+        // A temperature or a cap costs an ULP at most, however large the argument is.
         let plain = temperature == F::ONE && cap.is_none();
-        let cost = |down: &Option<R>| if plain { 0.0 } else { down.map_or(0.0, R::to_f64).min(1e4) };
+        let cost = |down: &Option<R>| if plain { 0.0 } else { down.map_or(0.0, R::to_f64).min(1.0) };
         let cost: Vec<f64> = down.iter().map(cost).collect();
         let shares = exponentials.iter().map(|&e| (e / rest.max(R::of(1e-300))).to_f64());
         let all = shares.zip(&cost).enumerate().filter(|(class, _)| *class != at);
