@@ -228,8 +228,8 @@ fn power_scaled_down<V: Lanes>(x: V, n: V) -> V {
     }
 }
 
-/// e^x in parts, for an x <= 0 of two numbers, high and low: 2^(n + `up`), and e^r - 1, high and low, to about 2^-30 of it in
-/// f32 and 2^-60 in f64.
+/// e^x in parts, for an x <= 0 of two numbers, high and low: 2^(n + `up`), and e^r - 1, high and low, within an eighth of a
+/// rounding unit of it: 2^-27 in f32 and 2^-56 in f64.
 ///
 /// 2^n goes to where four times as much still rounds to 0, and x further down is taken for that.
 #[inline(always)]

@@ -318,6 +318,57 @@ fn exhaustive_f64() {
     for_each(Random(100_000_000));
 }
 
+/// What is lost of e^x in parts, relative to it, and of e^r - 1 where that is e^x - 1; both classes.
+fn lost_of_parts<F: MulAdd>(
+    x: [F; 2],
+    of_power: impl Fn([F; 2]) -> f64,
+    of_growth: impl Fn([F; 2]) -> f64,
+) -> f64 {
+    let [a, b] = x.map(Scalar);
+    let (Scalar(power), [Scalar(high), Scalar(low)]) = super::exp::exp_parts([a, b]);
+    let (Fused(Scalar(other)), [Fused(fused_high), Fused(fused_low)]) =
+        super::exp::exp_parts([Fused(a), Fused(b)]);
+    assert_eq!(power.to_pattern(), other.to_pattern(), "{x:?}");
+    let lost = |growth| if x[0].to_f64() > -0.3 { of_growth(growth) } else { of_power(growth) };
+    lost([high, low]).max(lost([fused_high.0, fused_low.0]))
+}
+
+#[test]
+fn parts_of_e() {
+    let mut worst = [0.0_f64; 2];
+    for i in 0..200_000 {
+        let part = |i: u64| (splitmix(i) >> 11) as f64 / exact::two_to(53);
+        // From 2^-30 to 2^9, evenly by exponent.
+        let x = -(part(2 * i) * 39.0 - 30.0).exp2();
+        let low = x * (part(2 * i + 1) - 0.5) * exact::two_to(-52);
+        let truth = exact::exp(Exact::new(x, low));
+        let n = (x * core::f64::consts::LOG2_E).round_ties_even() as i32;
+        let value = |[high, low]: [f64; 2]| Exact::new(1.0, 0.0).add(Exact::new(high, low));
+        let of_power = |growth| {
+            let reduced = Exact { power: truth.power - n, ..truth }.plain();
+            let lost = value(growth).add(reduced.neg());
+            (lost.high / reduced.high).abs()
+        };
+        let of_growth = |[high, more]: [f64; 2]| {
+            // The low part moves e^x - 1 by itself, as far as that counts here.
+            let truth = exact::exp_m1(x).plain().add(Exact::new(low, low * x));
+            let lost = Exact::new(high, more).add(truth.neg());
+            (lost.high / truth.high).abs()
+        };
+        worst[1] = worst[1].max(lost_of_parts([x, low], of_power, of_growth));
+
+        let x = [(x.max(-100.0)) as f32, low as f32 * exact::two_to(29) as f32];
+        let exact = f64::from(x[0]) + f64::from(x[1]);
+        let n = (f64::from(x[0]) * core::f64::consts::LOG2_E).round_ties_even();
+        let sum = |[high, low]: [f32; 2]| f64::from(high) + f64::from(low);
+        let of_power = |growth| ((1.0 + sum(growth)) * n.exp2() / exact.exp() - 1.0).abs();
+        let of_growth = |growth| (sum(growth) / exact.exp_m1() - 1.0).abs();
+        worst[0] = worst[0].max(lost_of_parts(x, of_power, of_growth));
+    }
+    println!("e^x in parts: f32 2^{:.1}, f64 2^{:.1}", worst[0].log2(), worst[1].log2());
+    assert!(worst[0] < exact::two_to(-27) && worst[1] < exact::two_to(-56), "{worst:?}");
+}
+
 /// Made with mpmath 1.3 at 400 bits: function, x, the truth in two parts.
 const MPMATH: &[(&str, f64, f64, f64)] = &include!("tests/mpmath.in");
 
