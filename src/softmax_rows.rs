@@ -41,7 +41,6 @@ pub struct OverSoftmax<F, L> {
 }
 
 impl<F: Float, L: Loss<F>> OverSoftmax<F, L> {
-    #[cfg_attr(small, inline(never))]
     pub fn run(
         self,
         mut job: Job<'_, F, RowTargets<'_, F>>,

@@ -8,6 +8,7 @@ use crate::lanes::Lanes;
 use crate::loss::{AnyLoss, Domain, Entry, KlDivergence, Loss};
 use crate::parameter::Given;
 use crate::rowwise::Elements;
+use crate::softmax_rows::OverSoftmax;
 
 /// The list, in the order of the README. A new loss over rows is its file and one line here.
 macro_rules! row_losses {
@@ -171,8 +172,19 @@ impl<F: Float> AnyRowLoss<F> {
             AnyRowLoss::NegativeLogLikelihood(loss) => return loss.run(job, level, total),
             AnyRowLoss::Elements(loss) => return loss.run(job, level, total),
         };
-        over_softmax.run(job, level, total)
+        run_over_softmax(over_softmax, job, level, total)
     }
+}
+
+/// Alone, so that what is handed over lies in one place for all losses.
+#[inline(never)]
+fn run_over_softmax<F: Float>(
+    over_softmax: OverSoftmax<F, AnyShareLoss<F>>,
+    job: Job<'_, F, RowTargets<'_, F>>,
+    level: Level,
+    total: Option<&mut Exact<F>>,
+) -> Result<HighLow<F>, Error<F>> {
+    over_softmax.run(job, level, total)
 }
 
 /// What a class's share costs in any of them.
