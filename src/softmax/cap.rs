@@ -174,3 +174,28 @@ fn over_cosines<V: Lanes>(above: [V; 2], a: [V; 2], b: [V; 2]) -> [V; 2] {
 const fn single_lanes<V: Lanes>() -> usize {
     <V::Single as Lanes>::LANES
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lanes::Scalar;
+
+    /// Far below a cap nothing is capped, and both exponentials' high parts are 1.
+    fn far_below<F: Float>(cap: f64) {
+        let cap = Cap::new(Some(F::from_f64(cap)));
+        for step in 1..=1000 {
+            let z = F::from_f64(-0.03 * f64::from(step));
+            let [Scalar(high), Scalar(low)] = cap.difference(Scalar(z), Scalar(F::ZERO));
+            let off = ((high.to_f64() - z.to_f64()) + low.to_f64()) / z.to_f64();
+            // An eighth of a rounding unit.
+            let bound = 0.5_f64.powi(F::SIGNIFICAND as i32 + 3);
+            assert!(off.abs() < bound, "{z:?} under {cap:?}: {high:?} and {low:?}");
+        }
+    }
+
+    #[test]
+    fn differences_far_below_the_cap() {
+        far_below::<f32>(1e9);
+        far_below::<f64>(1e18);
+    }
+}
