@@ -24,8 +24,9 @@ build() { # NAME FLAGS LIMIT
     module=$(find "target/$1" -path '*wasm32-unknown-unknown/release/fused_loss_wasm.wasm' | head -1)
     # Level s leaves some behind that binaryen finds, and more once it has made the branches anew. The first KB of memory is
     # the far end of the stack, where no number is.
-    wasm-opt -Oz --converge --flatten --rereloop -Oz --flatten --rereloop -Oz --converge --low-memory-unused --strip-debug --strip-producers --enable-simd --enable-bulk-memory --enable-sign-ext \
-        --enable-mutable-globals --enable-nontrapping-float-to-int "$module" -o "dist/$1.wasm"
+    wasm-opt -Oz --converge --flatten --rereloop -Oz --flatten --rereloop -Oz --converge --low-memory-unused --strip-debug \
+        --strip-producers --enable-simd --enable-bulk-memory --enable-sign-ext --enable-mutable-globals \
+        --enable-nontrapping-float-to-int "$module" -o "dist/$1.wasm"
     local bytes
     bytes=$(stat -c %s "dist/$1.wasm")
     echo "$1: $bytes bytes, of at most $3; $(gzip -9 <"dist/$1.wasm" | wc -c) after gzip"
