@@ -173,7 +173,9 @@ fn label_alone<F: Tested>(
     };
     let value = match own {
         None => E::<F>::Exactly(weight.to_f64() * f64::INFINITY),
-        Some(own) if z_loss == zero => E::<F>::ulps(own, 3.0 + weighed + seen.cost[label] + seen.cost_of_sum),
+        Some(own) if z_loss == zero => {
+            E::<F>::ulps(own, 3.0 + weighed + (seen.cost[label] + seen.cost_of_sum).min(1.0))
+        }
         Some(own) => {
             let size = own.abs() + z_loss * of_square_size * of_square_size;
             E::<F>::of(own + more, size, 6.0 + weighed + 2.0 * (seen.cost[label] + seen.cost_of_sum))
@@ -185,7 +187,7 @@ fn label_alone<F: Tested>(
         let share = seen.share(class);
         let own = if class == label { -weight * seen.missed(class) } else { weight * share };
         let of_sum = if class == label { seen.cost_of_sum } else { 0.0 };
-        let cost = of_sum + seen.cost[class];
+        let cost = (of_sum + seen.cost[class]).min(1.0);
         let slope = seen.slopes[class];
         let value = (own + of_log_sum * share) * slope;
         let near = if z_loss == zero {
