@@ -18,6 +18,7 @@ mod far;
 mod short;
 mod whole;
 
+use far::{Carry, RunFar};
 use short::RunShort;
 
 impl<F: Float> Job<'_, F> {
@@ -75,14 +76,30 @@ impl<F: Float> Job<'_, F> {
         sum: &mut Exact<F>,
     ) -> Result<HighLow<F>, Error<F>> {
         let count = self.target.len();
+        let in_place = self.pred.is_empty();
+        let mut carry = Carry::default();
         for base in (0..count).step_by(Total::<F>::BLOCK) {
-            let mut bad = None;
-            let mut block = self.block(base..count.min(base + Total::<F>::BLOCK));
-            sum.add_pair(loss.visit(Run { job: &mut block, level, bad: &mut bad }));
+            let range = base..count.min(base + Total::<F>::BLOCK);
+            let (level, mut bad) = (level, None);
+            let pair = if cfg!(x86_dispatch)
+                && self.far
+                && range.len() == Total::<F>::BLOCK
+                && (in_place || base > 0)
+            {
+                let margin = if in_place { 0 } else { Carry::<F>::MARGIN };
+                let mut block = self.block(range, margin);
+                loss.visit(RunFar { job: &mut block, level, carry: &mut carry, bad: &mut bad })
+            } else {
+                carry.flush(self.grad.get_mut(..base).unwrap_or_default());
+                let mut block = self.block(range, 0);
+                loss.visit(Run { job: &mut block, level, bad: &mut bad })
+            };
+            sum.add_pair(pair);
             if let Some(at) = bad {
                 return Err(self.bad(loss, base + at));
             }
         }
+        carry.flush(self.grad);
         Ok(sum.high_low())
     }
 
@@ -92,12 +109,13 @@ impl<F: Float> Job<'_, F> {
         !self.add && self.weights.is_empty() && self.each.is_empty()
     }
 
-    fn block(&mut self, range: Range<usize>) -> Job<'_, F> {
+    /// Some of its elements; the gradient begins so many before.
+    fn block(&mut self, range: Range<usize>, margin: usize) -> Job<'_, F> {
         Job {
             pred: self.pred.get(range.clone()).unwrap_or_default(),
             target: self.target.get(range.clone()).unwrap_or_default(),
             weights: self.weights.get(range.clone()).unwrap_or_default(),
-            grad: self.grad.get_mut(range.clone()).unwrap_or_default(),
+            grad: self.grad.get_mut(range.start - margin..range.end).unwrap_or_default(),
             each: self.each.get_mut(range).unwrap_or_default(),
             ..*self
         }
@@ -257,12 +275,9 @@ impl<F: Float> Visitor<F> for Run<'_, '_, F> {
         let few = !L::COSTLY && job.target.len() < 4 * F::WIDTH;
         let level = if few { level.for_little() } else { level };
         if cfg!(not(small)) && job.grad.is_empty() {
-            level.run(Block::<F, L, false, false> { job, loss, bad })
-        } else if cfg!(x86_dispatch) && job.far {
-            // A kernel of its own: a branch a row, or a second loop beside the first, costs short batches some per cent.
-            level.run(Block::<F, L, true, true> { job, loss, bad })
+            level.run(Block::<F, L, false> { job, loss, bad })
         } else {
-            level.run(Block::<F, L, true, false> { job, loss, bad })
+            level.run(Block::<F, L, true> { job, loss, bad })
         }
     }
 }
@@ -276,24 +291,22 @@ fn aside<F: Float>(sum: Result<HighLow<F>, usize>, bad: &mut Option<usize>) -> H
 
 /// One block with one loss. There is a copy for each loss, precision, level, and value or value and gradient; the
 /// rarer options are branches, a register each.
-struct Block<'j, 'a, F, L, const GRAD: bool, const FAR: bool> {
+struct Block<'j, 'a, F, L, const GRAD: bool> {
     job: &'j mut Job<'a, F>,
     loss: L,
     bad: &'j mut Option<usize>,
 }
 
-impl<F: Float, L: Loss<F>, const GRAD: bool, const FAR: bool> Kernel<F> for Block<'_, '_, F, L, GRAD, FAR> {
+impl<F: Float, L: Loss<F>, const GRAD: bool> Kernel<F> for Block<'_, '_, F, L, GRAD> {
     type Output = HighLow<F>;
 
     #[inline(always)]
     fn run<V: Lanes<Elem = F>, const WIDTH: usize, const PARTS: usize>(mut self, zero: V) -> HighLow<F> {
-        // Of registers that cannot stream, none is sent here.
-        let sum = if FAR && !V::STREAMS { Err(0) } else { self.sum::<V, WIDTH, PARTS>(zero) };
-        aside(sum, self.bad)
+        aside(self.sum::<V, WIDTH, PARTS>(zero), self.bad)
     }
 }
 
-impl<F: Float, L: Loss<F>, const GRAD: bool, const FAR: bool> Block<'_, '_, F, L, GRAD, FAR> {
+impl<F: Float, L: Loss<F>, const GRAD: bool> Block<'_, '_, F, L, GRAD> {
     /// The sum, or the index that the register of a bad value begins at.
     #[inline(always)]
     fn sum<V, const WIDTH: usize, const PARTS: usize>(&mut self, zero: V) -> Result<HighLow<F>, usize>
@@ -314,7 +327,7 @@ impl<F: Float, L: Loss<F>, const GRAD: bool, const FAR: bool> Block<'_, '_, F, L
         if cfg!(not(small)) && V::LANES > 1 && count >= WIDTH {
             let mut sums = [LaneSum::new(zero); PARTS];
             if plain {
-                job.plain_rows::<L, V, WIDTH, PARTS, GRAD, FAR>(loss, zero, &mut sums)?;
+                job.plain_rows::<L, V, WIDTH, PARTS, GRAD>(loss, zero, &mut sums)?;
                 at = count - count % WIDTH;
             } else {
                 while at + WIDTH <= count {

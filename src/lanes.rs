@@ -107,12 +107,21 @@ pub trait Lanes:
     /// Whether [`stream`](Lanes::stream) differs from a store.
     #[doc(hidden)]
     const STREAMS: bool = false;
-    /// Writes the first `LANES` elements past the cache, where a register of them is aligned. Panics where there are
-    /// fewer. Other threads may see them late, until the level has settled.
+    /// Writes the first `LANES` elements past the cache. Panics where there are fewer, or the first one does not lie where a
+    /// register is aligned. Other threads may see them late, until the level has settled.
     #[doc(hidden)]
     #[inline(always)]
     fn stream(self, into: &mut [Self::Elem]) {
         self.store(into);
+    }
+
+    /// For registers that stream: the last `LANES` of the lanes of `last`, which is one register, and of its own, without
+    /// the `by` last of all, fewer than a register has; and what `last` is to the next. `last` and that are one register
+    /// with its lanes moved down by `by`, those below behind the others.
+    #[doc(hidden)]
+    #[inline(always)]
+    fn behind(self, last: Self::Single, _by: usize) -> (Self, Self::Single) {
+        (self, last)
     }
 
     /// A hint to the CPU that what is there will be needed soon, in its second cache. Any address will do.

@@ -89,6 +89,17 @@ impl<V: Lanes> LaneSum<V> {
 #[repr(align(64))]
 pub struct Aligned<T>(pub T);
 
+/// For a kernel that needs more registers than there are: those that it keeps in memory cross no line, nor the end of a
+/// page, which takes many times as long. The compiler finds out that it has to keep some when it is too late to align
+/// them, unless something else is aligned.
+#[inline(always)]
+pub fn align_frame() {
+    if cfg!(x86_dispatch) {
+        let aligned = Aligned([0_u8]);
+        core::hint::black_box(&aligned);
+    }
+}
+
 /// The sums of all registers and their errors as numbers, for [`fold`].
 #[inline(always)]
 pub fn rows_of<V: Lanes, const WIDTH: usize, const PARTS: usize>(

@@ -1,6 +1,6 @@
 //! Whole rows without the rarer options: all that counts for the speed of long batches.
 
-use super::far::{SLOTS, Stage};
+use super::far::{Stage, fetch_ahead};
 use super::right;
 use crate::float::Float;
 use crate::job::Job;
@@ -11,7 +11,7 @@ use crate::sum::LaneSum;
 impl<F: Float> Job<'_, F> {
     /// Adds up all whole rows, and writes their gradient. On a bad value, the index that its register begins at.
     #[inline(always)]
-    pub fn plain_rows<L, V, const WIDTH: usize, const PARTS: usize, const GRAD: bool, const FAR: bool>(
+    pub fn plain_rows<L, V, const WIDTH: usize, const PARTS: usize, const GRAD: bool>(
         &mut self,
         loss: L,
         zero: V,
@@ -25,56 +25,70 @@ impl<F: Float> Job<'_, F> {
         let in_place = GRAD && self.pred.is_empty();
         let (preds, _) = if in_place { self.target } else { self.pred }.as_chunks::<WIDTH>();
         let (grads, _) = self.grad.as_chunks_mut::<WIDTH>();
-        // In place the lines of a gradient have been read anyway, and nothing is won by going past the cache.
-        let mut ring;
-        let (grads, stage) = match FAR && !in_place {
-            true => {
-                ring = [[F::ZERO; WIDTH]; SLOTS + 1];
-                (Default::default(), Some(Stage::new(grads, &mut ring)))
-            }
-            false => (grads, None),
-        };
-        let mut rows = PlainRows { preds, targets, grads, in_place, stage, factor: self.factor, done: 0 };
-        // Of two registers a row, one row at a time leaves the CPU waiting for a long chain; of more, two rows at a time
-        // need more registers than there are.
-        if L::LONG && 2 * V::Single::LANES == WIDTH {
-            rows.pass::<L, V, Pair<V>, PARTS, 2, GRAD, FAR>(loss, zero, sums)?;
-        }
-        rows.pass::<L, V, V, PARTS, 1, GRAD, FAR>(loss, zero, sums)?;
-        if FAR && let Some(stage) = rows.stage {
-            stage.finish(zero);
-        }
-        Ok(())
+        let rows = PlainRows { preds, targets, grads, in_place, factor: self.factor, done: 0 };
+        rows.passes::<L, V, PARTS, GRAD, false, false>(loss, zero, sums, &mut Stage::none(zero))
     }
 }
 
 /// Whole rows of one call, of which the first few are done.
-struct PlainRows<'a, F, const WIDTH: usize> {
-    preds: &'a [[F; WIDTH]],
-    targets: &'a [[F; WIDTH]],
-    /// None where they are on the stage.
-    grads: &'a mut [[F; WIDTH]],
-    in_place: bool,
-    stage: Option<Stage<'a, F, WIDTH>>,
-    factor: F,
-    done: usize,
+pub struct PlainRows<'a, F, const WIDTH: usize> {
+    pub preds: &'a [[F; WIDTH]],
+    pub targets: &'a [[F; WIDTH]],
+    /// None where they are on a stage.
+    pub grads: &'a mut [[F; WIDTH]],
+    pub in_place: bool,
+    pub factor: F,
+    pub done: usize,
 }
 
 impl<F: Float, const WIDTH: usize> PlainRows<'_, F, WIDTH> {
+    /// Works on all rows. On a bad value, the index that its register begins at. `FAR` is whether to fetch ahead, and
+    /// `STAGED` whether slopes go to the stage; what is far and not staged is in place.
+    #[inline(always)]
+    pub fn passes<L, V, const PARTS: usize, const GRAD: bool, const FAR: bool, const STAGED: bool>(
+        mut self,
+        loss: L,
+        zero: V,
+        sums: &mut [LaneSum<V>; PARTS],
+        stage: &mut Stage<'_, V, WIDTH>,
+    ) -> Result<(), usize>
+    where
+        L: Loss<F>,
+        V: Lanes<Elem = F>,
+    {
+        // Of two registers a row, one row at a time leaves the CPU waiting for a long chain; of more, two rows at a time
+        // need more registers than there are.
+        if L::LONG && 2 * V::Single::LANES == WIDTH {
+            self.pass::<L, V, Pair<V>, PARTS, 2, GRAD, FAR, STAGED>(loss, zero, sums, stage)?;
+        }
+        self.pass::<L, V, V, PARTS, 1, GRAD, FAR, STAGED>(loss, zero, sums, stage)
+    }
+
     /// Works on `ROWS` rows at a time, as long as there are so many: on `W`, which is `V` or `ROWS` of it.
     #[inline(always)]
-    fn pass<L, V, W, const PARTS: usize, const ROWS: usize, const GRAD: bool, const FAR: bool>(
+    fn pass<
+        L,
+        V,
+        W,
+        const PARTS: usize,
+        const ROWS: usize,
+        const GRAD: bool,
+        const FAR: bool,
+        const STAGED: bool,
+    >(
         &mut self,
         loss: L,
         zero: V,
         sums: &mut [LaneSum<V>; PARTS],
+        stage: &mut Stage<'_, V, WIDTH>,
     ) -> Result<(), usize>
     where
         L: Loss<F>,
         V: Lanes<Elem = F>,
         W: Rows<V>,
     {
-        let (wide, done, in_place) = (W::of(zero), self.done, self.in_place);
+        let (wide, done) = (W::of(zero), self.done);
+        let in_place = if FAR { !STAGED } else { self.in_place };
         let factor = wide.splat(self.factor);
         let (targets, _) = self.targets[done..].as_chunks::<ROWS>();
         let (preds, _) = self.preds[done..].as_chunks::<ROWS>();
@@ -83,7 +97,6 @@ impl<F: Float, const WIDTH: usize> PlainRows<'_, F, WIDTH> {
         // of a row from being worked on side by side.
         let preds = preds.get(..targets.len()).unwrap_or(targets);
         let grads = grads.get_mut(..if GRAD { targets.len() } else { 0 }).unwrap_or_default();
-        let mut stage = self.stage.as_mut().map(Stage::reborrow);
         for (group, target) in targets.iter().enumerate() {
             for (part, sum) in sums.iter_mut().enumerate() {
                 let lanes = part * W::LANES..(part + 1) * W::LANES;
@@ -96,12 +109,15 @@ impl<F: Float, const WIDTH: usize> PlainRows<'_, F, WIDTH> {
                     return Err((done + group * ROWS) * WIDTH + lanes.start);
                 }
                 if FAR {
-                    wide.prefetch(pred.as_ptr().wrapping_add(Stage::<F, WIDTH>::AHEAD));
-                    wide.prefetch(target.as_ptr().wrapping_add(Stage::<F, WIDTH>::AHEAD));
-                }
-                if FAR && let Some(stage) = &mut stage {
                     for row in 0..ROWS {
-                        stage.put(zero, done + group * ROWS + row, (slope * factor).row(row));
+                        let at = row * WIDTH;
+                        fetch_ahead::<V, WIDTH>(zero, done + group * ROWS + row, pred[at..].as_ptr());
+                        fetch_ahead::<V, WIDTH>(zero, done + group * ROWS + row, target[at..].as_ptr());
+                    }
+                }
+                if STAGED {
+                    for row in 0..ROWS {
+                        stage.put(done + group * ROWS + row, (slope * factor).row(row));
                     }
                 } else if GRAD {
                     (slope * factor).store(&mut grads[group].as_flattened_mut()[lanes]);

@@ -13,13 +13,13 @@ use core::ops::{Add, BitAnd, BitOr, Div, Mul, Neg, Not, Sub};
 use super::{Lanes, Mask, sealed::Register, x86::x86_register};
 
 x86_register!(Avx2F32, MaskF32, f32, __m256, 8;
-    splat _mm256_set1_ps, load _mm256_loadu_ps, store _mm256_storeu_ps, stream _mm256_stream_ps, columns load_f32 store_f32, greatest greatest_f32;
+    splat _mm256_set1_ps, load _mm256_loadu_ps, store _mm256_storeu_ps, stream _mm256_stream_ps, turned turned_ps, columns load_f32 store_f32, greatest greatest_f32;
     _mm256_add_ps, _mm256_sub_ps, _mm256_mul_ps, _mm256_div_ps, _mm256_fmadd_ps, _mm256_fnmadd_ps, _mm256_max_ps, _mm256_min_ps;
     _mm256_cmp_ps, _mm256_and_ps, _mm256_andnot_ps, _mm256_or_ps, _mm256_xor_ps;
     abreast abreast_ps, to_int _mm256_castps_si256, of_int _mm256_castsi256_ps, _mm256_add_epi32, _mm256_sub_epi32, _mm256_sll_epi32, _mm256_srl_epi32);
 
 x86_register!(Avx2F64, MaskF64, f64, __m256d, 4;
-    splat _mm256_set1_pd, load _mm256_loadu_pd, store _mm256_storeu_pd, stream _mm256_stream_pd, columns load_f64 store_f64, greatest greatest_f64;
+    splat _mm256_set1_pd, load _mm256_loadu_pd, store _mm256_storeu_pd, stream _mm256_stream_pd, turned turned_pd, columns load_f64 store_f64, greatest greatest_f64;
     _mm256_add_pd, _mm256_sub_pd, _mm256_mul_pd, _mm256_div_pd, _mm256_fmadd_pd, _mm256_fnmadd_pd, _mm256_max_pd, _mm256_min_pd;
     _mm256_cmp_pd, _mm256_and_pd, _mm256_andnot_pd, _mm256_or_pd, _mm256_xor_pd;
     abreast abreast_pd, to_int _mm256_castpd_si256, of_int _mm256_castsi256_pd, _mm256_add_epi64, _mm256_sub_epi64, _mm256_sll_epi64, _mm256_srl_epi64);
@@ -36,6 +36,30 @@ fn abreast_ps(mut x: __m256) -> __m256 {
 #[inline]
 fn abreast_pd(x: __m256d) -> __m256d {
     _mm256_castps_pd(abreast_ps(_mm256_castpd_ps(x)))
+}
+
+/// Its lanes moved down by `by`, those below behind the others.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn turned_ps(x: __m256, by: usize) -> __m256 {
+    const TWICE: [i32; 16] = {
+        let mut lanes = [0; 16];
+        let mut lane = 0;
+        while lane < 16 {
+            lanes[lane] = lane as i32 % 8;
+            lane += 1;
+        }
+        lanes
+    };
+    let lanes = unsafe { _mm256_loadu_si256(TWICE[by..][..8].as_ptr().cast()) };
+    _mm256_permutevar8x32_ps(x, lanes)
+}
+
+/// The same of lanes that are twice as wide.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn turned_pd(x: __m256d, by: usize) -> __m256d {
+    _mm256_castps_pd(turned_ps(_mm256_castpd_ps(x), 2 * by))
 }
 
 /// The greatest lane, in halves. Written as numbers, the compiler makes a chain of blends of it.

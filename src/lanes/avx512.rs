@@ -13,13 +13,13 @@ use core::ops::{Add, BitAnd, BitOr, Div, Mul, Neg, Not, Sub};
 use super::{Lanes, Mask, avx2, sealed::Register, x86::x86_register};
 
 x86_register!(Avx512F32, MaskF32, f32, __m512, 16;
-    splat _mm512_set1_ps, load _mm512_loadu_ps, store _mm512_storeu_ps, stream _mm512_stream_ps, columns load_f32 store_f32, greatest greatest_f32;
+    splat _mm512_set1_ps, load _mm512_loadu_ps, store _mm512_storeu_ps, stream _mm512_stream_ps, turned turned_ps, columns load_f32 store_f32, greatest greatest_f32;
     _mm512_add_ps, _mm512_sub_ps, _mm512_mul_ps, _mm512_div_ps, _mm512_fmadd_ps, _mm512_fnmadd_ps, _mm512_max_ps, _mm512_min_ps;
     _mm512_cmp_ps_mask, _mm512_and_ps, _mm512_andnot_ps, _mm512_or_ps, _mm512_xor_ps;
     abreast abreast_ps, to_int _mm512_castps_si512, of_int _mm512_castsi512_ps, _mm512_add_epi32, _mm512_sub_epi32, _mm512_sll_epi32, _mm512_srl_epi32);
 
 x86_register!(Avx512F64, MaskF64, f64, __m512d, 8;
-    splat _mm512_set1_pd, load _mm512_loadu_pd, store _mm512_storeu_pd, stream _mm512_stream_pd, columns load_f64 store_f64, greatest greatest_f64;
+    splat _mm512_set1_pd, load _mm512_loadu_pd, store _mm512_storeu_pd, stream _mm512_stream_pd, turned turned_pd, columns load_f64 store_f64, greatest greatest_f64;
     _mm512_add_pd, _mm512_sub_pd, _mm512_mul_pd, _mm512_div_pd, _mm512_fmadd_pd, _mm512_fnmadd_pd, _mm512_max_pd, _mm512_min_pd;
     _mm512_cmp_pd_mask, _mm512_and_pd, _mm512_andnot_pd, _mm512_or_pd, _mm512_xor_pd;
     abreast abreast_pd, to_int _mm512_castpd_si512, of_int _mm512_castsi512_pd, _mm512_add_epi64, _mm512_sub_epi64, _mm512_sll_epi64, _mm512_srl_epi64);
@@ -36,6 +36,30 @@ fn abreast_ps(mut x: __m512) -> __m512 {
 #[inline]
 fn abreast_pd(x: __m512d) -> __m512d {
     _mm512_castps_pd(abreast_ps(_mm512_castpd_ps(x)))
+}
+
+/// Its lanes moved down by `by`, those below behind the others.
+#[target_feature(enable = "avx512f")]
+#[inline]
+fn turned_ps(x: __m512, by: usize) -> __m512 {
+    const TWICE: [i32; 32] = {
+        let mut lanes = [0; 32];
+        let mut lane = 0;
+        while lane < 32 {
+            lanes[lane] = lane as i32 % 16;
+            lane += 1;
+        }
+        lanes
+    };
+    let lanes = unsafe { _mm512_loadu_si512(TWICE[by..][..16].as_ptr().cast()) };
+    _mm512_permutexvar_ps(lanes, x)
+}
+
+/// The same of lanes that are twice as wide.
+#[target_feature(enable = "avx512f")]
+#[inline]
+fn turned_pd(x: __m512d, by: usize) -> __m512d {
+    _mm512_castps_pd(turned_ps(_mm512_castpd_ps(x), 2 * by))
 }
 
 /// The greatest lane: of the halves, then as AVX2 does.

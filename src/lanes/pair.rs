@@ -122,6 +122,12 @@ impl<V: Lanes> Lanes for Pair<V> {
         self.1.stream(second);
     }
     #[inline(always)]
+    fn behind(self, last: V::Single, by: usize) -> (Self, V::Single) {
+        let (first, last) = self.0.behind(last, by);
+        let (second, last) = self.1.behind(last, by);
+        (Pair(first, second), last)
+    }
+    #[inline(always)]
     fn prefetch(self, from: *const V::Elem) {
         self.0.prefetch(from);
         // One line is enough for both.

@@ -8,7 +8,7 @@
 /// A register over intrinsics, with all its operations but those of the mask.
 macro_rules! x86_register {
     ($register:ident, $mask:ident, $elem:ty, $raw:ty, $lanes:literal;
-     splat $set1:ident, load $loadu:ident, store $storeu:ident, stream $stream:ident, columns $load_columns:ident $store_columns:ident, greatest $greatest:ident;
+     splat $set1:ident, load $loadu:ident, store $storeu:ident, stream $stream:ident, turned $turned:ident, columns $load_columns:ident $store_columns:ident, greatest $greatest:ident;
      $add:ident, $sub:ident, $mul:ident, $div:ident, $fmadd:ident, $fnmadd:ident, $max:ident, $min:ident;
      $cmp:ident, $and:ident, $andnot:ident, $or:ident, $xor:ident;
      $(abreast $abreast:ident,)? to_int $to_int:ident, of_int $of_int:ident, $iadd:ident, $isub:ident, $shl:ident, $shr:ident) => {
@@ -61,11 +61,13 @@ macro_rules! x86_register {
             fn stream(self, into: &mut [$elem]) {
                 let into = &mut into[..$lanes];
                 // The instruction faults on other addresses.
-                if into.as_ptr().addr() % size_of::<Self>() == 0 {
-                    unsafe { $stream(into.as_mut_ptr(), self.0) }
-                } else {
-                    self.store(into);
-                }
+                assert!(into.as_ptr().addr() % size_of::<Self>() == 0);
+                unsafe { $stream(into.as_mut_ptr(), self.0) }
+            }
+            #[inline(always)]
+            fn behind(self, last: Self, by: usize) -> (Self, Self) {
+                let turned = Self(unsafe { $turned(self.0, by) });
+                (self.first($lanes - by).select(last, turned), turned)
             }
             #[inline(always)]
             fn first(self, count: usize) -> $mask {

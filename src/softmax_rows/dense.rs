@@ -12,7 +12,7 @@ use crate::loss::{Domain, Loss};
 use crate::math::ln_1p;
 use crate::row_loss::{OfRow, RowTargets};
 use crate::softmax::{Logits, Power, Row, Sums, is_place, lane, load_from, maximum, store_from};
-use crate::sum::{LaneSum, fold, rows_of};
+use crate::sum::{LaneSum, align_frame, fold, rows_of};
 
 impl<F: Float, L: Loss<F>> OverSoftmax<F, L> {
     /// The weighted loss of a row; its gradient is written.
@@ -128,6 +128,7 @@ impl<F: Float> Kernel<F> for Softmax<'_, F> {
 
     #[inline(always)]
     fn run<V: Lanes<Elem = F>, const WIDTH: usize, const PARTS: usize>(self, zero: V) -> Self::Output {
+        align_frame();
         let Softmax { row, logits } = self;
         let mut room = Row::new(row, &mut []);
         let (max, at) = maximum(zero, row);
@@ -229,6 +230,7 @@ impl<F: Float, L: Loss<F>> Kernel<F> for Dense<'_, F, L> {
 
     #[inline(always)]
     fn run<V: Lanes<Elem = F>, const WIDTH: usize, const PARTS: usize>(mut self, zero: V) -> Option<F> {
+        align_frame();
         let (loss, slopes) = self.sums::<V, WIDTH, PARTS>(zero)?;
         if !self.room.grad.is_empty() {
             self.write(zero, slopes);
