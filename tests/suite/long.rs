@@ -15,9 +15,9 @@ fn numbers<F: Float>(n: usize, step: usize, from: f64, to: f64) -> Vec<F> {
     (0..n).map(|i| F::from_f64(from + share(i) * (to - from))).collect()
 }
 
-fn as_its_parts<F: Tested>(name: &str) {
+/// Gradients that begin so far from an allocation's start, and whether they are in place.
+fn as_its_parts<F: Tested>(name: &str, n: usize, gradients: &[(usize, bool)]) {
     let loss = AnyLoss::<F>::named(name, |_| None).expect("a loss");
-    let n = length::<F>();
     let unit = !loss.pred_domain().holds(F::from_f64(-1.0));
     let (pred, target) = (
         numbers::<F>(n, 7_919, if unit { 0.0 } else { -9.0 }, if unit { 1.0 } else { 9.0 }),
@@ -32,7 +32,7 @@ fn as_its_parts<F: Tested>(name: &str) {
         }
         let edge = F::from_f64(7.0);
         let mut room = vec![edge; n + 64];
-        for (offset, in_place) in [(0, false), (1, false), (5, false), (12, false), (31, false), (3, true)] {
+        for &(offset, in_place) in gradients {
             room.fill(edge);
             let grad = &mut room[offset..offset + n];
             let batch = if in_place {
@@ -54,18 +54,28 @@ fn as_its_parts<F: Tested>(name: &str) {
     }
 }
 
+const ANYWHERE: [(usize, bool); 6] =
+    [(0, false), (1, false), (5, false), (12, false), (31, false), (3, true)];
+
 #[test]
 fn single_precision() {
     for name in ["mse", "bce-with-logits", "bce"] {
-        as_its_parts::<f32>(name);
+        as_its_parts::<f32>(name, length::<f32>(), &ANYWHERE);
     }
 }
 
 #[test]
 fn double_precision() {
     for name in ["huber", "kl-divergence"] {
-        as_its_parts::<f64>(name);
+        as_its_parts::<f64>(name, length::<f64>(), &ANYWHERE);
     }
+}
+
+/// The end of the last block is written too, where no block comes after it.
+#[test]
+fn whole_blocks() {
+    as_its_parts::<f32>("mae", length::<f32>().next_multiple_of(Total::<f32>::BLOCK), &ANYWHERE[2..]);
+    as_its_parts::<f64>("mse", length::<f64>().next_multiple_of(Total::<f64>::BLOCK), &ANYWHERE[2..]);
 }
 
 /// A bad value far behind: named as anywhere, and the gradient's room is nothing but numbers.
