@@ -80,7 +80,7 @@ impl<F: Float> Job<'_, F> {
         let mut carry = Carry::default();
         for base in (0..count).step_by(Total::<F>::BLOCK) {
             let range = base..count.min(base + Total::<F>::BLOCK);
-            let (level, mut bad) = (level, None);
+            let mut bad = None;
             let pair = if cfg!(x86_dispatch)
                 && self.far
                 && range.len() == Total::<F>::BLOCK
