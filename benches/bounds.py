@@ -188,8 +188,8 @@ def main():
     ]
     for loss, rows, classes, kernel in CASES:
         for level in [level for level in PORTS if level in run(program, "levels").split()]:
-            entry = f"fused_loss::dispatch::{level}::<f32, "
-            code = next(code for name, code in kernels.items() if name.startswith(entry) and kernel in name)
+            entry = f"::{level}::<"
+            code = next(code for name, code in kernels.items() if entry in name and kernel in name)
             loop, numbers = hot_loop(code, sampled(program, level, loss, rows, classes), passes=classes > 1)
             counted = operations(loop)
             least, mca = bound(counted, level) / numbers, cycles_by_mca(loop) / numbers

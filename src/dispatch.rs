@@ -254,6 +254,9 @@ pub trait Kernel<F: Float> {
     type Output;
     /// Whether it may be slow where size is what counts.
     const RARE: bool = false;
+    /// What it is about: its loss, where it has one. The compiler takes a copy of it for part of the module that this
+    /// type is from, and compiles modules side by side.
+    type Home;
     /// The body; implementations bear `#[inline(always)]`.
     fn run<V: Lanes<Elem = F>, const WIDTH: usize, const PARTS: usize>(self, zero: V) -> Self::Output;
 }
@@ -284,19 +287,19 @@ impl Enter for f32 {
             match level.0 {
                 // One copy of a kernel is enough: both have the same bits.
                 #[cfg(not(portable_simd))]
-                Kind::Scalar | Kind::Portable => plain::<f32, Scalar<f32>, K, 32, 32>(kernel),
+                Kind::Scalar | Kind::Portable => K::Home::plain::<Scalar<f32>, 32, 32>(kernel),
                 #[cfg(all(portable_simd, small))]
-                Kind::Scalar | Kind::Portable if K::RARE => plain::<f32, Scalar<f32>, K, 32, 32>(kernel),
+                Kind::Scalar | Kind::Portable if K::RARE => K::Home::plain::<Scalar<f32>, 32, 32>(kernel),
                 #[cfg(all(portable_simd, small))]
-                Kind::Scalar | Kind::Portable => plain::<f32, PortableF32, K, 32, 8>(kernel),
+                Kind::Scalar | Kind::Portable => K::Home::plain::<PortableF32, 32, 8>(kernel),
                 #[cfg(all(portable_simd, not(small)))]
-                Kind::Scalar => plain::<f32, Scalar<f32>, K, 32, 32>(kernel),
+                Kind::Scalar => K::Home::plain::<Scalar<f32>, 32, 32>(kernel),
                 #[cfg(all(portable_simd, not(small)))]
-                Kind::Portable => plain::<f32, Pair<Pair<PortableF32>>, K, 32, 2>(kernel),
+                Kind::Portable => K::Home::plain::<Pair<Pair<PortableF32>>, 32, 2>(kernel),
                 #[cfg(x86_dispatch)]
-                Kind::Avx2 => avx2::<f32, Pair<Pair<Avx2F32>>, K, 32, 1>(kernel),
+                Kind::Avx2 => K::Home::avx2::<Pair<Pair<Avx2F32>>, 32, 1>(kernel),
                 #[cfg(x86_dispatch)]
-                Kind::Avx512 => avx512::<f32, Pair<Avx512F32>, K, 32, 1>(kernel),
+                Kind::Avx512 => K::Home::avx512::<Pair<Avx512F32>, 32, 1>(kernel),
             }
         }
     }
@@ -316,18 +319,18 @@ impl Enter for f64 {
             match level.0 {
                 // One copy of a kernel is enough: both have the same bits.
                 #[cfg(not(portable_simd))]
-                Kind::Scalar | Kind::Portable => plain::<f64, Scalar<f64>, K, 16, 16>(kernel),
+                Kind::Scalar | Kind::Portable => K::Home::plain::<Scalar<f64>, 16, 16>(kernel),
                 // Two at a time are not worth a second copy of all that is rare.
                 #[cfg(all(portable_simd, small))]
-                Kind::Scalar | Kind::Portable => plain::<f64, Scalar<f64>, K, 16, 16>(kernel),
+                Kind::Scalar | Kind::Portable => K::Home::plain::<Scalar<f64>, 16, 16>(kernel),
                 #[cfg(all(portable_simd, not(small)))]
-                Kind::Scalar => plain::<f64, Scalar<f64>, K, 16, 16>(kernel),
+                Kind::Scalar => K::Home::plain::<Scalar<f64>, 16, 16>(kernel),
                 #[cfg(all(portable_simd, not(small)))]
-                Kind::Portable => plain::<f64, Pair<Pair<PortableF64>>, K, 16, 2>(kernel),
+                Kind::Portable => K::Home::plain::<Pair<Pair<PortableF64>>, 16, 2>(kernel),
                 #[cfg(x86_dispatch)]
-                Kind::Avx2 => avx2::<f64, Pair<Pair<Avx2F64>>, K, 16, 1>(kernel),
+                Kind::Avx2 => K::Home::avx2::<Pair<Pair<Avx2F64>>, 16, 1>(kernel),
                 #[cfg(x86_dispatch)]
-                Kind::Avx512 => avx512::<f64, Pair<Avx512F64>, K, 16, 1>(kernel),
+                Kind::Avx512 => K::Home::avx512::<Pair<Avx512F64>, 16, 1>(kernel),
             }
         }
     }
@@ -338,20 +341,22 @@ macro_rules! entry {
     ($name:ident $(, $features:literal)?) => {
         $(#[target_feature(enable = $features)])?
         #[inline(never)]
-        unsafe fn $name<F, V, K, const WIDTH: usize, const PARTS: usize>(kernel: K) -> K::Output
-        where
-            F: Float,
-            V: Lanes<Elem = F>,
-            K: Kernel<F>,
-        {
+        unsafe fn $name<V: Lanes<Elem = F>, const WIDTH: usize, const PARTS: usize>(kernel: K) -> K::Output {
             const { assert!(WIDTH == F::WIDTH && WIDTH == PARTS * V::LANES) }
             // SAFETY: the caller has a level with the instructions of V.
             kernel.run::<V, WIDTH, PARTS>(unsafe { V::zero() })
         }
     };
 }
-entry!(plain);
-#[cfg(x86_dispatch)]
-entry!(avx2, "avx2,fma");
-#[cfg(x86_dispatch)]
-entry!(avx512, "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma");
+
+/// The entries into a level's instructions, as functions of a kernel's home: were they functions of this file, all kernels
+/// would be compiled one after the other.
+trait Entries<F: Float, K: Kernel<F>> {
+    entry!(plain);
+    #[cfg(x86_dispatch)]
+    entry!(avx2, "avx2,fma");
+    #[cfg(x86_dispatch)]
+    entry!(avx512, "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma");
+}
+
+impl<H, F: Float, K: Kernel<F, Home = H>> Entries<F, K> for H {}

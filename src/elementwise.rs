@@ -299,6 +299,7 @@ struct Block<'j, 'a, F, L, const GRAD: bool> {
 
 impl<F: Float, L: Loss<F>, const GRAD: bool> Kernel<F> for Block<'_, '_, F, L, GRAD> {
     type Output = HighLow<F>;
+    type Home = L;
 
     #[inline(always)]
     fn run<V: Lanes<Elem = F>, const WIDTH: usize, const PARTS: usize>(mut self, zero: V) -> HighLow<F> {

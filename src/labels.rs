@@ -187,6 +187,7 @@ struct AllClasses<'a> {
 
 impl Kernel<f32> for AllClasses<'_> {
     type Output = bool;
+    type Home = Self;
     const RARE: bool = true;
 
     #[inline(always)]

@@ -403,6 +403,7 @@ mod tests {
 
     impl<F: Float> Kernel<F> for BothWays<'_, F> {
         type Output = ();
+        type Home = Self;
 
         #[inline(always)]
         fn run<V: Lanes<Elem = F>, const WIDTH: usize, const PARTS: usize>(self, zero: V) {

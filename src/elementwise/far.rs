@@ -78,6 +78,7 @@ struct Block<'j, 'a, F, L> {
 
 impl<F: Float, L: Loss<F>> Kernel<F> for Block<'_, '_, F, L> {
     type Output = HighLow<F>;
+    type Home = L;
 
     #[inline(always)]
     fn run<V: Lanes<Elem = F>, const WIDTH: usize, const PARTS: usize>(self, zero: V) -> HighLow<F> {

@@ -45,6 +45,7 @@ struct Short<'j, F, L, const GRAD: bool> {
 impl<F: Float, L: Loss<F>, const GRAD: bool> Kernel<F> for Short<'_, F, L, GRAD> {
     /// Its low part is NaN, which that of a sum never is, where a value is bad.
     type Output = HighLow<F>;
+    type Home = L;
 
     #[inline(always)]
     fn run<V: Lanes<Elem = F>, const WIDTH: usize, const PARTS: usize>(self, zero: V) -> HighLow<F> {

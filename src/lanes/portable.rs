@@ -10,8 +10,19 @@ use wide::{f32x4, f64x2, u32x4, u64x2};
 
 use super::{Lanes, Mask, sealed::Register};
 
+/// `[x; LANES]`, written out. That would be a loop to the compiler, at each constant of each kernel, until it has
+/// unrolled them all.
+macro_rules! all {
+    ($x:expr; 4) => {
+        [$x, $x, $x, $x]
+    };
+    ($x:expr; 2) => {
+        [$x, $x]
+    };
+}
+
 macro_rules! register {
-    ($register:ident, $mask:ident, $elem:ty, $bits:ty, $wide:ty, $wide_bits:ty, $lanes:literal) => {
+    ($register:ident, $mask:ident, $elem:ty, $bits:ty, $wide:ty, $wide_bits:ty, $lanes:tt) => {
         #[derive(Clone, Copy)]
         pub struct $register($wide);
 
@@ -70,7 +81,7 @@ macro_rules! register {
             }
             #[inline(always)]
             fn splat(self, x: $elem) -> Self {
-                Self(<$wide>::from([x; $lanes]))
+                Self(<$wide>::from(all!(x; $lanes)))
             }
             #[inline(always)]
             fn load(self, from: &[$elem]) -> Self {

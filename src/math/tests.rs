@@ -25,6 +25,7 @@ struct Map<'a, F, G>(&'a [F], &'a mut [F], G);
 
 impl<F: Float, G: Function> Kernel<F> for Map<'_, F, G> {
     type Output = ();
+    type Home = Self;
     #[inline(always)]
     fn run<V: Lanes<Elem = F>, const WIDTH: usize, const PARTS: usize>(self, zero: V) {
         for (from, into) in self.0.chunks_exact(V::LANES).zip(self.1.chunks_exact_mut(V::LANES)) {

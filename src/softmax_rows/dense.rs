@@ -124,6 +124,7 @@ struct Softmax<'a, F> {
 
 impl<F: Float> Kernel<F> for Softmax<'_, F> {
     type Output = Option<Facts<F>>;
+    type Home = Self;
     const RARE: bool = true;
 
     #[inline(always)]
@@ -226,6 +227,7 @@ struct Dense<'a, F, L> {
 
 impl<F: Float, L: Loss<F>> Kernel<F> for Dense<'_, F, L> {
     type Output = Option<F>;
+    type Home = Self;
     const RARE: bool = true;
 
     #[inline(always)]

@@ -63,6 +63,7 @@ impl<F: Float> Room<'_, F> {
 
 impl<F: Float> Kernel<F> for Rows<'_, '_, '_, F> {
     type Output = Result<(), Error<F>>;
+    type Home = Self;
     const RARE: bool = true;
 
     #[inline(always)]

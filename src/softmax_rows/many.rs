@@ -47,6 +47,7 @@ pub struct Rows<'j, 'a, 't, F> {
 
 impl<F: Float> Kernel<F> for Rows<'_, '_, '_, F> {
     type Output = Result<(), Error<F>>;
+    type Home = Self;
 
     #[inline(always)]
     fn run<V: Lanes<Elem = F>, const WIDTH: usize, const PARTS: usize>(self, zero: V) -> Self::Output {

@@ -15,6 +15,7 @@ pub struct Greatest<'a, F>(pub &'a [F]);
 
 impl<F: Float> Kernel<F> for Greatest<'_, F> {
     type Output = (F, usize);
+    type Home = Self;
 
     #[inline(always)]
     fn run<V: Lanes<Elem = F>, const WIDTH: usize, const PARTS: usize>(self, zero: V) -> (F, usize) {
@@ -32,6 +33,7 @@ struct Block<'a, F> {
 
 impl<F: Float> Kernel<F> for Block<'_, F> {
     type Output = HighLow<F>;
+    type Home = Self;
 
     #[inline(always)]
     fn run<V: Lanes<Elem = F>, const WIDTH: usize, const PARTS: usize>(self, zero: V) -> HighLow<F> {
@@ -79,6 +81,7 @@ pub struct Finish<'a, F> {
 
 impl<F: Float> Kernel<F> for Finish<'_, F> {
     type Output = [F; 2];
+    type Home = Self;
 
     #[inline(always)]
     fn run<V: Lanes<Elem = F>, const WIDTH: usize, const PARTS: usize>(self, zero: V) -> [F; 2] {

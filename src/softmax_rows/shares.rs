@@ -25,6 +25,7 @@ pub struct Shares<'a, F> {
 
 impl<F: Float> Kernel<F> for Shares<'_, F> {
     type Output = F;
+    type Home = Self;
 
     #[inline(always)]
     fn run<V: Lanes<Elem = F>, const WIDTH: usize, const PARTS: usize>(self, zero: V) -> F {
