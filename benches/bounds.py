@@ -47,7 +47,7 @@ DIVIDER = {("vdivps", "y"): 5, ("vdivps", "z"): 10, ("vdivpd", "y"): 8, ("vdivpd
 # What a choice by a register's sign bits takes at 256 bits; any other instruction is one operation.
 BLEND = ("vblendvps", 3)
 CPU = os.environ.get("MCA_CPU", "sapphirerapids")
-ELEMENTS = "fused_loss::elementwise::Block<f32, {}, true, false>"
+ELEMENTS = "fused_loss::elementwise::Block<f32, {}, true>"
 ROWS = "fused_loss::softmax_rows::many::Rows<f32>"
 # What is called: a loss, rows and classes; and the kernel that it runs. Of rows, it is the pass of the exponentials.
 CASES = [
