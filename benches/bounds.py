@@ -189,7 +189,9 @@ def main():
     for loss, rows, classes, kernel in CASES:
         for level in [level for level in PORTS if level in run(program, "levels").split()]:
             entry = f"::{level}::<"
-            code = next(code for name, code in kernels.items() if entry in name and kernel in name)
+            code = next((code for name, code in kernels.items() if entry in name and kernel in name), None)
+            if code is None:
+                sys.exit(f"{program} has no function with {entry} and {kernel} in its name")
             loop, numbers = hot_loop(code, sampled(program, level, loss, rows, classes), passes=classes > 1)
             counted = operations(loop)
             least, mca = bound(counted, level) / numbers, cycles_by_mca(loop) / numbers
