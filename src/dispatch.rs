@@ -254,8 +254,8 @@ pub trait Kernel<F: Float> {
     type Output;
     /// Whether it may be slow where size is what counts.
     const RARE: bool = false;
-    /// What it is about: its loss, where it has one. The compiler takes a copy of it for part of the module that this
-    /// type is from, and compiles modules side by side.
+    /// What its copies are compiled beside: an elementwise kernel's loss, and any other kernel itself. The compiler takes
+    /// them for part of the module that this type is from, and compiles modules side by side.
     type Home;
     /// The body; implementations bear `#[inline(always)]`.
     fn run<V: Lanes<Elem = F>, const WIDTH: usize, const PARTS: usize>(self, zero: V) -> Self::Output;
