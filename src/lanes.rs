@@ -198,6 +198,17 @@ pub trait Lanes:
     fn bits_shl(self, n: u32) -> Self;
     /// The patterns shifted down by `n` bits, zeros shifted in.
     fn bits_shr(self, n: u32) -> Self;
+    /// The element of the table that the low three bits of a lane's pattern name.
+    #[doc(hidden)]
+    #[inline(always)]
+    fn lookup(self, table: &[Self::Elem; 8]) -> Self {
+        let mut lanes = [Self::Elem::ZERO; MOST_LANES];
+        self.store(&mut lanes);
+        for lane in lanes.iter_mut().take(Self::LANES) {
+            *lane = table[lane.to_pattern() as usize % 8];
+        }
+        self.load(&lanes)
+    }
     /// The magnitude of `self` with the sign of `sign`.
     #[inline(always)]
     fn copysign(self, sign: Self) -> Self {

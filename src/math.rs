@@ -10,7 +10,7 @@ mod logistic;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use exp::{Scaling, exp_parts, scaled, scaled_power};
+pub(crate) use exp::{Scaling, exp_parts, scaled, scaled_power, scaling_magic};
 pub use exp::{exp, exp_m1, exp_nonpositive};
 pub use ln::{ln, ln_1p, ln_1p_unit};
 pub(crate) use ln::{ln_with_rest, normal};

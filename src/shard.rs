@@ -2,12 +2,13 @@
 
 use core::ops::Range;
 
-use crate::dispatch::Level;
+use crate::dispatch::{Level, Rounding};
 use crate::error::Error;
 use crate::float::Float;
 use crate::row_loss::{RowLoss, Smoothing, SoftmaxCrossEntropy};
 use crate::softmax::Row;
-use crate::softmax_rows::shard::{Finish, Greatest, Whole, add_up};
+use crate::softmax_rows::shard::{Finish, Greatest, Whole, add_up, in_units_of};
+use crate::sum::HighLow;
 use crate::total::{Exact, Reader, RowBytes};
 
 /// A worker's part of a row of logits, from [`SoftmaxCrossEntropy::shard`].
@@ -81,11 +82,14 @@ pub struct RowSum<F: Float> {
     max: RowMax<F>,
     label: u64,
     own: Option<F>,
+    /// In the units of its class of rounding.
     sum: Exact<F>,
+    rounding: Rounding,
 }
 
 impl<F: Float> RowShard<'_, F> {
-    /// Runs on this level instead of the best one. All workers' levels must be of one [`Rounding`](crate::Rounding) class.
+    /// Runs on this level instead of the best one. Where all workers' levels are of one [`Rounding`](crate::Rounding) class,
+    /// parts merge exactly; those of both classes merge to within the rounding of a sum.
     ///
     /// ```
     /// # use fused_loss::{Level, SoftmaxCrossEntropy};
@@ -140,7 +144,7 @@ impl<F: Float> RowShard<'_, F> {
             sum.add(F::NAN);
         }
         let own = label.checked_sub(self.first).and_then(|place| self.logits.get(place)).copied();
-        RowSum { max: *max, label: label as u64, own, sum }
+        RowSum { max: *max, label: label as u64, own, sum, rounding: self.chosen_level().rounding() }
     }
 
     /// The loss of the row whose parts have been merged. The part's gradient, times `factor`, is written into `grad`, where
@@ -195,11 +199,12 @@ impl<F: Float> RowShard<'_, F> {
             return Err(Error::Label { index: 0, value, classes });
         };
         let hit = sum.label == sum.max.class;
-        let whole = Whole { max: sum.max.max, rest: sum.sum.high_low(), own, hit };
+        let level = self.chosen_level();
+        let whole = Whole { max: sum.max.max, rest: sum.high_low(level.rounding()), own, hit };
         let label = (sum.label as usize).checked_sub(self.first).filter(|&place| place < self.logits.len());
         let of = self.loss.over_softmax(self.logits.len()).without_loss();
         let room = Row::new(self.logits, grad);
-        Ok(self.chosen_level().run(Finish { of, whole, factor, room, label }))
+        Ok(level.run(Finish { of, whole, factor, room, label }))
     }
 }
 
@@ -301,13 +306,22 @@ impl<F: Float> RowSum<F> {
     /// assert_eq!(sum, part.sum(&part.max(), 1));
     /// ```
     pub fn merge(&mut self, other: &Self) {
-        self.sum.merge(&other.sum);
+        if self.rounding == other.rounding {
+            self.sum.merge(&other.sum);
+        } else {
+            self.sum.add_pair(other.high_low(self.rounding));
+        }
         self.own = self.own.or(other.own);
+    }
+
+    /// The sum in the units of a class of rounding.
+    fn high_low(&self, rounding: Rounding) -> HighLow<F> {
+        in_units_of(self.sum.high_low(), self.rounding, rounding)
     }
 
     /// A stable form for networks, the same on every machine.
     ///
-    /// Little-endian: `"FLS"`, version 1, bits of the format, whether the label's logit is known (0 or 1), flags of the sum
+    /// Little-endian: `"FLS"`, version 1, bits of the format, flags (1: the label's logit is known, 2: the sum is of the fused class), flags of the sum
     /// as those of a [`Total`](crate::Total), 0; then as u64 each the pattern of the maximum, its class, the number of
     /// classes, the label, the pattern of its logit, and the limbs of the sum.
     ///
@@ -319,7 +333,8 @@ impl<F: Float> RowSum<F> {
     pub fn to_bytes(&self) -> RowBytes<F> {
         let own = self.own.unwrap_or(F::ZERO).to_pattern();
         let words = [self.max.max.to_pattern(), self.max.class, self.max.classes, self.label, own];
-        self.sum.row_bytes(*b"FLS", u8::from(self.own.is_some()), words)
+        let fused = self.rounding == Rounding::Fused;
+        self.sum.row_bytes(*b"FLS", u8::from(self.own.is_some()) | u8::from(fused) << 1, words)
     }
 
     /// The state of its byte form. `Err(Bytes)` where they are none of this precision and version.
@@ -334,7 +349,8 @@ impl<F: Float> RowSum<F> {
         let max =
             RowMax { max: F::from_pattern(reader.word()), class: reader.word(), classes: reader.word() };
         let (label, own) = (reader.word(), F::from_pattern(reader.word()));
-        let own = (bytes[5] == 1).then_some(own);
-        Ok(RowSum { max, label, own, sum: Exact::of_words(bytes[6], reader) })
+        let own = (bytes[5] & 1 != 0).then_some(own);
+        let rounding = if bytes[5] & 2 != 0 { Rounding::Fused } else { Rounding::Unfused };
+        Ok(RowSum { max, label, own, sum: Exact::of_words(bytes[6], reader), rounding })
     }
 }

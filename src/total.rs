@@ -219,7 +219,7 @@ impl<'a> Reader<'a> {
             _ if bytes[..3] != *magic => wrong("they begin with another name"),
             _ if bytes[3] != VERSION => wrong("the version is unknown"),
             _ if u32::from(bytes[4]) != F::BITS => wrong("the precision is another"),
-            _ if bytes[5] > 1 || bytes[6] > 7 || bytes[7] != 0 => wrong("the flags are unknown"),
+            _ if bytes[5] > 3 || bytes[6] > 7 || bytes[7] != 0 => wrong("the flags are unknown"),
             _ => Ok(Reader(&bytes[8..])),
         }
     }

@@ -16,7 +16,7 @@ x86_register!(Avx2F32, MaskF32, f32, __m256, 8;
     splat _mm256_set1_ps, load _mm256_loadu_ps, store _mm256_storeu_ps, stream _mm256_stream_ps, turned turned_ps, columns load_f32 store_f32, greatest greatest_f32;
     _mm256_add_ps, _mm256_sub_ps, _mm256_mul_ps, _mm256_div_ps, _mm256_fmadd_ps, _mm256_fnmadd_ps, _mm256_max_ps, _mm256_min_ps;
     _mm256_cmp_ps, _mm256_and_ps, _mm256_andnot_ps, _mm256_or_ps, _mm256_xor_ps;
-    abreast abreast_ps, to_int _mm256_castps_si256, of_int _mm256_castsi256_ps, _mm256_add_epi32, _mm256_sub_epi32, _mm256_sll_epi32, _mm256_srl_epi32);
+    abreast abreast_ps, lookup lookup_ps, to_int _mm256_castps_si256, of_int _mm256_castsi256_ps, _mm256_add_epi32, _mm256_sub_epi32, _mm256_sll_epi32, _mm256_srl_epi32);
 
 x86_register!(Avx2F64, MaskF64, f64, __m256d, 4;
     splat _mm256_set1_pd, load _mm256_loadu_pd, store _mm256_storeu_pd, stream _mm256_stream_pd, turned turned_pd, columns load_f64 store_f64, greatest greatest_f64;
@@ -36,6 +36,13 @@ fn abreast_ps(mut x: __m256) -> __m256 {
 #[inline]
 fn abreast_pd(x: __m256d) -> __m256d {
     _mm256_castps_pd(abreast_ps(_mm256_castpd_ps(x)))
+}
+
+/// The permutation takes no more of an index than its low three bits.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn lookup_ps(x: __m256, table: &[f32; 8]) -> __m256 {
+    _mm256_permutevar8x32_ps(unsafe { _mm256_loadu_ps(table.as_ptr()) }, _mm256_castps_si256(x))
 }
 
 /// Its lanes moved down by `by`, those below behind the others.

@@ -16,7 +16,7 @@ x86_register!(Avx512F32, MaskF32, f32, __m512, 16;
     splat _mm512_set1_ps, load _mm512_loadu_ps, store _mm512_storeu_ps, stream _mm512_stream_ps, turned turned_ps, columns load_f32 store_f32, greatest greatest_f32;
     _mm512_add_ps, _mm512_sub_ps, _mm512_mul_ps, _mm512_div_ps, _mm512_fmadd_ps, _mm512_fnmadd_ps, _mm512_max_ps, _mm512_min_ps;
     _mm512_cmp_ps_mask, _mm512_and_ps, _mm512_andnot_ps, _mm512_or_ps, _mm512_xor_ps;
-    abreast abreast_ps, to_int _mm512_castps_si512, of_int _mm512_castsi512_ps, _mm512_add_epi32, _mm512_sub_epi32, _mm512_sll_epi32, _mm512_srl_epi32);
+    abreast abreast_ps, lookup lookup_ps, to_int _mm512_castps_si512, of_int _mm512_castsi512_ps, _mm512_add_epi32, _mm512_sub_epi32, _mm512_sll_epi32, _mm512_srl_epi32);
 
 x86_register!(Avx512F64, MaskF64, f64, __m512d, 8;
     splat _mm512_set1_pd, load _mm512_loadu_pd, store _mm512_storeu_pd, stream _mm512_stream_pd, turned turned_pd, columns load_f64 store_f64, greatest greatest_f64;
@@ -36,6 +36,14 @@ fn abreast_ps(mut x: __m512) -> __m512 {
 #[inline]
 fn abreast_pd(x: __m512d) -> __m512d {
     _mm512_castps_pd(abreast_ps(_mm512_castpd_ps(x)))
+}
+
+/// The permutation takes four bits of an index: the table is there twice.
+#[target_feature(enable = "avx512f,avx512dq")]
+#[inline]
+fn lookup_ps(x: __m512, table: &[f32; 8]) -> __m512 {
+    let table = _mm512_broadcast_f32x8(unsafe { _mm256_loadu_ps(table.as_ptr()) });
+    _mm512_permutexvar_ps(_mm512_castps_si512(x), table)
 }
 
 /// Its lanes moved down by `by`, those below behind the others.

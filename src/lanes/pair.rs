@@ -207,6 +207,10 @@ impl<V: Lanes> Lanes for Pair<V> {
     fn bits_shr(self, n: u32) -> Self {
         Pair(self.0.bits_shr(n), self.1.bits_shr(n))
     }
+    #[inline(always)]
+    fn lookup(self, table: &[V::Elem; 8]) -> Self {
+        Pair(self.0.lookup(table), self.1.lookup(table))
+    }
 }
 
 /// A mask of one of the halves, free of the register it selects from.

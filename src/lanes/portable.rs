@@ -22,7 +22,7 @@ macro_rules! all {
 }
 
 macro_rules! register {
-    ($register:ident, $mask:ident, $elem:ty, $bits:ty, $wide:ty, $wide_bits:ty, $lanes:tt) => {
+    ($register:ident, $mask:ident, $elem:ty, $bits:ty, $wide:ty, $wide_bits:ty, $lanes:tt $(, lookup $lookup:path)?) => {
         #[derive(Clone, Copy)]
         pub struct $register($wide);
 
@@ -204,6 +204,13 @@ macro_rules! register {
             fn bits_shr(self, n: u32) -> Self {
                 Self::of_bits(self.bits() >> <$bits>::from(n))
             }
+            // SAFETY: NEON is of the target's own instructions.
+            $(#[cfg(portable_fused)]
+            #[allow(unsafe_code)]
+            #[inline(always)]
+            fn lookup(self, table: &[$elem; 8]) -> Self {
+                Self(<$wide>::from(unsafe { $lookup(self.0.into(), table) }))
+            })?
         }
 
         impl Mask<$register> for $mask {
@@ -240,5 +247,27 @@ macro_rules! register {
     )*};
 }
 
-register!(PortableF32, MaskF32, f32, u32, f32x4, u32x4, 4);
+register!(PortableF32, MaskF32, f32, u32, f32x4, u32x4, 4, lookup neon::lookup);
 register!(PortableF64, MaskF64, f64, u64, f64x2, u64x2, 2);
+
+/// What `wide` has no name for.
+#[cfg(portable_fused)]
+mod neon {
+    use core::arch::aarch64::*;
+
+    /// By bytes: byte j of a lane is byte 4 i + j of the table, where i is what its low three bits say.
+    #[target_feature(enable = "neon")]
+    #[inline]
+    #[allow(unsafe_code)]
+    pub fn lookup(lanes: [f32; 4], table: &[f32; 8]) -> [f32; 4] {
+        // SAFETY: both arrays have as many bytes as are read or written.
+        let (lanes, table) = unsafe { (vld1q_f32(lanes.as_ptr()), vld1q_u8_x2(table.as_ptr().cast())) };
+        let place = vandq_u32(vreinterpretq_u32_f32(lanes), vdupq_n_u32(7));
+        let bytes = vmlaq_u32(vdupq_n_u32(0x0302_0100), place, vdupq_n_u32(0x0404_0404));
+        let found = vreinterpretq_f32_u8(vqtbl2q_u8(table, vreinterpretq_u8_u32(bytes)));
+        let mut into = [0.0; 4];
+        // SAFETY: so have these.
+        unsafe { vst1q_f32(into.as_mut_ptr(), found) };
+        into
+    }
+}

@@ -11,7 +11,7 @@ macro_rules! x86_register {
      splat $set1:ident, load $loadu:ident, store $storeu:ident, stream $stream:ident, turned $turned:ident, columns $load_columns:ident $store_columns:ident, greatest $greatest:ident;
      $add:ident, $sub:ident, $mul:ident, $div:ident, $fmadd:ident, $fnmadd:ident, $max:ident, $min:ident;
      $cmp:ident, $and:ident, $andnot:ident, $or:ident, $xor:ident;
-     $(abreast $abreast:ident,)? to_int $to_int:ident, of_int $of_int:ident, $iadd:ident, $isub:ident, $shl:ident, $shr:ident) => {
+     $(abreast $abreast:ident,)? $(lookup $lookup:ident,)? to_int $to_int:ident, of_int $of_int:ident, $iadd:ident, $isub:ident, $shl:ident, $shr:ident) => {
         #[derive(Clone, Copy)]
         pub struct $register($raw);
 
@@ -174,6 +174,10 @@ macro_rules! x86_register {
             fn bits_shr(self, n: u32) -> Self {
                 Self(unsafe { $of_int($shr($to_int(self.0), _mm_cvtsi32_si128(n as i32))) })
             }
+            $(#[inline(always)]
+            fn lookup(self, table: &[$elem; 8]) -> Self {
+                Self(unsafe { $lookup(self.0, table) })
+            })?
         }
     };
     (operators $type:ident: $($trait:ident $op:ident $intrinsic:ident),*) => {$(

@@ -11,6 +11,8 @@
 //! - ln 2 is a high part, whose product with n is exact, and a low part.
 //! - Everything is scaled up by 2^30 (f32) or 2^60 (f64) in the constant, and down in the coefficients. So 2^n is a
 //!   normal number where the result is subnormal, and the last multiplication is the only one to round there.
+//! - Rows of f32, fused, go by eighths: n is a multiple of one, its low three bits name one of eight powers of two in a
+//!   table, and r is an eighth as large. They share a factor that makes all eight nearly numbers of the format.
 //! - Fused, Horner's rule runs to the end. Unfused, the roundings of r and of r + r^2 Q would show, so 1 is added
 //!   last, to (high r + (r^2 Q - low r)).
 //!
@@ -48,6 +50,18 @@ pub struct Constants<F: 'static> {
     down: F,
     q: &'static [F],
     q_m1: &'static [F],
+    /// Where a table costs less than the terms that it saves.
+    eighths: Option<&'static Eighths<F>>,
+}
+
+/// Powers of two by eighths, and what is left of e^r for an eighth of the range.
+struct Eighths<F> {
+    /// 2^(i / 8) times the unit, for i from 0 to 7; less the i that will be added to the pattern together with the exponent.
+    powers: [F; 8],
+    q: [F; 2],
+    /// The unit, high and low, and one over it.
+    unit: [F; 2],
+    inverse: [F; 2],
 }
 
 pub const F32: Constants<f32> = Constants {
@@ -63,6 +77,25 @@ pub const F32: Constants<f32> = Constants {
     down: 1.0 / (1 << 30) as f32,
     q: &[0.499_999_94, 0.166_665_21, 0.041_668_27, 0.008_368_685, 0.001_382_042_1],
     q_m1: &[0.5, 0.166_666_66, 0.041_666_493, 0.008_333_545, 0.001_393_234_1, 0.000_197_625_65],
+    eighths: Some(&EIGHTHS_F32),
+};
+
+/// The unit is such that all eight are within 2^-27 of their formula, relatively. 1 + r + r^2 q fits e^r to 2^-25.7, but for a
+/// factor that is in the unit too.
+const EIGHTHS_F32: Eighths<f32> = Eighths {
+    powers: [
+        f32::from_bits(0x3f83_1319),
+        f32::from_bits(0x3f8e_f018 - (1 << 20)),
+        f32::from_bits(0x3f9b_dff6 - (2 << 20)),
+        f32::from_bits(0x3fa9_fb94 - (3 << 20)),
+        f32::from_bits(0x3fb9_5e13 - (4 << 20)),
+        f32::from_bits(0x3fca_2509 - (5 << 20)),
+        f32::from_bits(0x3fdc_70b9 - (6 << 20)),
+        f32::from_bits(0x3ff0_6452 - (7 << 20)),
+    ],
+    q: [0.500_078_2, 0.166_682_33],
+    unit: [1.024_020_3, 2.215_264_4e-8],
+    inverse: [0.976_543_1, -2.237_834_1e-8],
 };
 
 pub const F64: Constants<f64> = Constants {
@@ -101,6 +134,7 @@ pub const F64: Constants<f64> = Constants {
         2.510_874_758_577_751_5e-8,
         2.089_336_173_533_859_8e-9,
     ],
+    eighths: None,
 };
 
 impl<F: Float> Constants<F> {
@@ -110,8 +144,9 @@ impl<F: Float> Constants<F> {
     pub(crate) const fn magic(&self) -> F {
         self.magic
     }
-    pub(crate) const fn bias(&self) -> F {
-        self.bias
+    /// By what [`scaled`] is greater in the fused class than in the other, high and low, and one over that.
+    pub(crate) fn fused_unit(&self) -> [[F; 2]; 2] {
+        self.eighths.map_or([[F::ONE, F::ZERO]; 2], |eighths| [eighths.unit, eighths.inverse])
     }
     /// What takes away the power of two of [`exp_parts`].
     pub(crate) const fn down(&self) -> F {
@@ -130,21 +165,45 @@ pub(crate) struct Scaling<F> {
     pub inverse: F,
 }
 
-/// e^(z / T) scaled by what is part of `magic` beside 1.5 2^(SIGNIFICAND - 1) and the bias: a power of two. Without
-/// `TEMPERED`, T is 1.
+/// The eighths of lanes, where a table is looked up at once.
+#[inline(always)]
+fn eighths<V: Lanes>() -> Option<&'static Eighths<V::Elem>> {
+    if V::FUSED { V::Elem::EXP.eighths } else { None }
+}
+
+/// The magic constant by which [`scaled`] scales up by 2^`up`, a whole number.
+#[inline(always)]
+pub(crate) fn scaling_magic<V: Lanes>(up: V) -> V {
+    let of = V::Elem::EXP;
+    match eighths::<V>() {
+        // In its sums the last place is an eighth. The bias is in the table.
+        Some(_) => up.splat(of.magic / V::Elem::from_count(8)) + up,
+        None => up.splat(of.magic) + (up.splat(of.bias) + up),
+    }
+}
+
+/// e^(z / T) scaled up by what `magic` says, see [`scaling_magic`]. Without `TEMPERED`, T is 1.
 #[cfg_attr(not(small), inline(always))]
 #[cfg_attr(small, inline(never))]
 pub(crate) fn scaled<V: Lanes, const TEMPERED: bool>(z: V, magic: V, of: &Scaling<V::Elem>) -> V {
     let (q, one) = (V::Elem::EXP.q, z.splat(V::Elem::ONE));
     let biased = z.mul_add(z.splat(of.log2_e), magic);
-    let (n, power) = (biased - magic, biased.bits_shl(V::Elem::SIGNIFICAND - 1));
+    let n = biased - magic;
     let high = n.neg_mul_add(z.splat(of.ln_2[0]), z);
+    let ln_2_low = z.splat(of.ln_2[1]);
     let over = |r: V| if TEMPERED { r * z.splat(of.inverse) } else { r };
+    if let Some(eighths) = eighths::<V>() {
+        let r = over(n.neg_mul_add(ln_2_low, high)).abreast();
+        let growth = (horner(r, &eighths.q, V::Elem::ONE).mul_add(r, one).abreast() * r).abreast();
+        let power = biased.lookup(&eighths.powers).bits_add(biased.bits_shl(V::Elem::SIGNIFICAND - 4));
+        return growth.mul_add(power, power).abreast();
+    }
+    let power = biased.bits_shl(V::Elem::SIGNIFICAND - 1);
     if V::FUSED {
-        let r = over(n.neg_mul_add(z.splat(of.ln_2[1]), high));
+        let r = over(n.neg_mul_add(ln_2_low, high));
         (horner(r, q, V::Elem::ONE).mul_add(r, one).abreast().mul_add(r, one).abreast() * power).abreast()
     } else {
-        let low = n * z.splat(of.ln_2[1]);
+        let low = n * ln_2_low;
         let r = over(high - low);
         (one + (over(high) + (r * r * horner(r, q, V::Elem::ONE) - over(low)))) * power
     }
@@ -153,7 +212,12 @@ pub(crate) fn scaled<V: Lanes, const TEMPERED: bool>(z: V, magic: V, of: &Scalin
 /// The power of two in what [`scaled`] gives, which is less than twice that.
 #[inline(always)]
 pub(crate) fn scaled_power<V: Lanes>(z: V, magic: V, of: &Scaling<V::Elem>) -> V {
-    z.mul_add(z.splat(of.log2_e), magic).bits_shl(V::Elem::SIGNIFICAND - 1)
+    let biased = z.mul_add(z.splat(of.log2_e), magic);
+    let to_exponent = V::Elem::SIGNIFICAND - 1;
+    match eighths::<V>() {
+        Some(_) => biased.bits_shr(3).bits_shl(to_exponent).bits_add(z.splat(V::Elem::ONE)),
+        None => biased.bits_shl(to_exponent),
+    }
 }
 
 /// e^x, for x <= 0: cheaper than [`exp`].

@@ -12,6 +12,7 @@ use crate::dispatch::{Kernel, Level, Rounding};
 use crate::float::Float;
 use crate::lanes::{Lanes, Scalar};
 
+mod eighths;
 mod exact;
 mod functions;
 mod fused;

@@ -18,7 +18,7 @@ use super::cap::Cap;
 use super::{ROWS, lane};
 use crate::float::Float;
 use crate::lanes::{Lanes, Mask};
-use crate::math::{Scaling, scaled, scaled_power};
+use crate::math::{Scaling, scaled, scaled_power, scaling_magic};
 use crate::sum::two_product;
 
 /// What logits go through before the exponential.
@@ -129,7 +129,7 @@ impl<F: Float> Logits<F> {
         let reference = far.select(zero, (max * max.splat(self.scaling.log2_e) + magic) - magic);
         let shift = far.select(max, zero);
         let limit = (max - shift) - max.splat(of.depth * self.temperature);
-        let magic = magic + (max.splat(F::EXP.bias() + of.up) - reference);
+        let magic = scaling_magic(max.splat(of.up) - reference);
         Power { logits: self, max: greatest, shift, limit, magic }
     }
 }
@@ -221,7 +221,6 @@ impl<V: Lanes> Power<V> {
     pub fn capped(&self) -> bool {
         self.logits.capped()
     }
-
     /// A power of two: the exponentials of this logit, where there is no cap, and of lesser ones are less than twice as much.
     #[inline(always)]
     pub fn power_of_uncapped(&self, z: V) -> V {

@@ -3,11 +3,11 @@
 use super::OverSoftmax;
 use super::label::Weights;
 use super::many::Batch;
-use crate::dispatch::{Kernel, Level};
+use crate::dispatch::{Kernel, Level, Rounding};
 use crate::float::Float;
 use crate::lanes::Lanes;
 use crate::softmax::{Row, maximum};
-use crate::sum::HighLow;
+use crate::sum::{HighLow, two_product};
 use crate::total::{Exact, Total};
 
 /// The greatest of some logits, and its place.
@@ -57,6 +57,18 @@ pub fn add_up<F: Float>(
         let except = except.and_then(|at| at.checked_sub(block * Total::<F>::BLOCK)).unwrap_or(usize::MAX);
         sum.add_pair(level.run(Block { logits, of, max, except }));
     }
+}
+
+/// A sum of exponentials of one class of rounding, in the units of another.
+pub fn in_units_of<F: Float>(sum: HighLow<F>, from: Rounding, to: Rounding) -> HighLow<F> {
+    let [unit, inverse] = F::EXP.fused_unit();
+    let factor = match (from, to) {
+        (Rounding::Unfused, Rounding::Fused) => unit,
+        (Rounding::Fused, Rounding::Unfused) => inverse,
+        _ => return sum,
+    };
+    let HighLow { high, low } = two_product(sum.high, factor[0]);
+    HighLow { high, low: low + (sum.high * factor[1] + sum.low * factor[0]) }
 }
 
 /// What is known of a whole row.

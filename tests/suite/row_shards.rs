@@ -1,5 +1,7 @@
 //! Rows whose classes are split over workers, and the softmax alone.
 
+use std::ops::Range;
+
 use fused_loss::{
     Error, Float, Level, RowLosses, RowMax, RowShard, RowSum, Smoothing, Softmax, SoftmaxCrossEntropy, Total,
 };
@@ -80,6 +82,37 @@ fn shards_have_the_bits_of_the_whole_in_any_order() {
                                 "{what}: log-sum-exp"
                             );
                         }
+                    }
+                }
+            }
+        }
+    }
+    check::<f32>();
+    check::<f64>();
+}
+
+#[test]
+fn parts_of_both_classes_of_rounding_merge() {
+    fn check<F: Float>() {
+        let (loss, logits) = (SoftmaxCrossEntropy::default(), numbers::<F>(1_000, 3));
+        let mut whole = vec![F::ZERO; 1_000];
+        let expected = loss.rows(&logits, 1_000).labels(&[700_u32]).gradient(&mut whole).sum().unwrap();
+        for (level, other) in
+            Level::available().flat_map(|one| Level::available().map(move |other| (one, other)))
+        {
+            let part = |range: Range<usize>| loss.shard(&logits[range.clone()], range.start);
+            let shards = [part(0..300).level(level), part(300..1_000).level(other)];
+            for order in [[0, 1], [1, 0]] {
+                let (_, sum) = merged(&shards, &order, 700);
+                let sum = RowSum::from_bytes(sum.to_bytes().as_ref()).unwrap();
+                for shard in &shards {
+                    let mut grad = vec![F::ZERO; shard.classes().len()];
+                    let value = shard.finish(&sum, F::ONE, &mut grad).unwrap();
+                    let off = ulp(value, expected.to_f64());
+                    assert!(off <= 4.0, "{level} and {other}: the loss is {off} ULP off");
+                    for (slope, expected) in grad.iter().zip(&whole[shard.classes()]) {
+                        let off = ulp(*slope, expected.to_f64());
+                        assert!(off <= 4.0, "{level} and {other}: a slope is {off} ULP off");
                     }
                 }
             }
