@@ -193,12 +193,11 @@ impl<F: Float, V: Lanes<Elem = F>> Tile<'_, F, V> {
         let values = values.get_mut(..classes * V::LANES).unwrap_or_default();
         // The second greatest is the greatest once more where there are several.
         let mut max = zero.splat(-F::INFINITY);
-        let (mut second, mut own) = (max, zero);
-        for (z, &place) in values.chunks_exact(V::LANES).zip(places) {
+        let mut second = max;
+        for z in values.chunks_exact(V::LANES) {
             let z = zero.load(z);
             second = max.min(z).max(second);
             max = z.max(max);
-            own = self.class.eq(zero.splat(place)).select(z, own);
         }
         let finite = max.abs().le(zero.splat(F::MAX));
         let finite_max = finite.select(max, zero);
@@ -217,9 +216,9 @@ impl<F: Float, V: Lanes<Elem = F>> Tile<'_, F, V> {
             more = tied.keep(more - one);
         }
         let power = self.of.logits.against(finite_max);
-        // Long before they are needed, since the CPU cannot look that far ahead.
-        let (top, own_exponential) = (power.of_greatest().abreast(), power.of(own).abreast());
-        let mut rest = match self.of.logits.shaped_any(finite_max) {
+        // Long before it is needed, since the CPU cannot look that far ahead.
+        let top = power.of_greatest().abreast();
+        let (mut rest, [own, own_exponential]) = match self.of.logits.shaped_any(finite_max) {
             false => self.exponentials::<false>(values, power, [max, second]),
             true => self.exponentials::<true>(values, power, [max, second]),
         };
@@ -233,30 +232,35 @@ impl<F: Float, V: Lanes<Elem = F>> Tile<'_, F, V> {
         (Known { weights: self.weights, max, own, exponentials, rest, hit }, at)
     }
 
-    /// Makes exponentials of logits. Their sum, but for the greatest ones, high and low.
+    /// Makes exponentials of logits. Their sum, but for the greatest ones, high and low; the label's logit and
+    /// exponential.
     #[inline(always)]
     fn exponentials<const SHAPED: bool>(
         &self,
         values: &mut [F],
         power: Power<V>,
         [max, second]: [V; 2],
-    ) -> [V; 2] {
-        let zero = self.zero;
+    ) -> ([V; 2], [V; 2]) {
+        let Tile { zero, places, .. } = *self;
         // A sum that begins with the power of two in its greatest term never has a lesser exponent than a term: what each
         // addition loses takes two subtractions then (Dekker 1971). Plainly, the loss would be more than its 3 ULP off.
         let start = power.power_of_uncapped(second);
         let (mut sum, mut lost) = (start, zero);
-        for value in values.chunks_exact_mut(V::LANES) {
+        let (mut own, mut own_exponential) = (zero, zero);
+        for (value, &place) in values.chunks_exact_mut(V::LANES).zip(places) {
             let z = zero.load(value);
             // Compiled for size, there is one function for all.
             let e = if cfg!(small) { power.of(z) } else { power.exp::<SHAPED>(z) };
             e.store(value);
+            let labelled = self.class.eq(zero.splat(place));
+            own = labelled.select(z, own);
+            own_exponential = labelled.select(e, own_exponential);
             let term = z.ne(max).keep(e);
             let (next, error) = quick_two_sum_of(sum, term);
             (sum, lost) = (next, lost + error);
         }
         let (sum, error) = quick_two_sum_of(sum, -start);
-        [sum, error + lost]
+        ([sum, error + lost], [own, own_exponential])
     }
 
     #[inline(always)]
