@@ -296,7 +296,8 @@ impl<F: Float> RowSum<F> {
         self.label as usize
     }
 
-    /// Adds another part of the same row, exactly. Both must have been asked for the same label and maximum.
+    /// Adds another part of the same row: exactly, where both are of one [`Rounding`](crate::Rounding) class. Both must have been
+    /// asked for the same label and maximum.
     ///
     /// ```
     /// # use fused_loss::SoftmaxCrossEntropy;
@@ -321,9 +322,9 @@ impl<F: Float> RowSum<F> {
 
     /// A stable form for networks, the same on every machine.
     ///
-    /// Little-endian: `"FLS"`, version 1, bits of the format, flags (1: the label's logit is known, 2: the sum is of the fused class), flags of the sum
-    /// as those of a [`Total`](crate::Total), 0; then as u64 each the pattern of the maximum, its class, the number of
-    /// classes, the label, the pattern of its logit, and the limbs of the sum.
+    /// Little-endian: `"FLS"`, version 1, bits of the format, flags (1: the label's logit is known, 2: the sum is of the fused
+    /// class of rounding), flags of the sum as those of a [`Total`](crate::Total), 0; then as u64 each the pattern of the
+    /// maximum, its class, the number of classes, the label, the pattern of its logit, and the limbs of the sum.
     ///
     /// ```
     /// # use fused_loss::SoftmaxCrossEntropy;

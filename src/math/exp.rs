@@ -182,7 +182,7 @@ pub(crate) fn scaling_magic<V: Lanes>(up: V) -> V {
     }
 }
 
-/// e^(z / T) scaled up by what `magic` says, see [`scaling_magic`]. Without `TEMPERED`, T is 1.
+/// e^(z / T) in units of the class, scaled up by what `magic` says, see [`scaling_magic`]. Without `TEMPERED`, T is 1.
 #[cfg_attr(not(small), inline(always))]
 #[cfg_attr(small, inline(never))]
 pub(crate) fn scaled<V: Lanes, const TEMPERED: bool>(z: V, magic: V, of: &Scaling<V::Elem>) -> V {

@@ -221,6 +221,7 @@ impl<V: Lanes> Power<V> {
     pub fn capped(&self) -> bool {
         self.logits.capped()
     }
+
     /// A power of two: the exponentials of this logit, where there is no cap, and of lesser ones are less than twice as much.
     #[inline(always)]
     pub fn power_of_uncapped(&self, z: V) -> V {
