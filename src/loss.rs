@@ -50,7 +50,10 @@ pub trait Loss<F: Float>: Copy {
 
     /// Whether it is so long a chain that two rows side by side hide more of its latency than their registers cost.
     #[doc(hidden)]
-    const LONG: bool = false;
+    #[inline(always)]
+    fn long(self) -> bool {
+        false
+    }
 
     /// The textbook formula in `f64`, plain and obvious: what tests hold [`at`](Loss::at) against.
     fn definition(self, pred: f64, target: f64) -> f64;

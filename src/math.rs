@@ -13,7 +13,7 @@ mod tests;
 pub(crate) use exp::{Scaling, exp_parts, scaled, scaled_power, scaling_magic};
 pub use exp::{exp, exp_m1, exp_nonpositive};
 pub use ln::{ln, ln_1p, ln_1p_unit};
-pub(crate) use ln::{ln_with_rest, normal};
+pub(crate) use ln::{ln_normal, ln_with_rest, normal};
 pub use logistic::{div_one_plus, log_sigmoid, logistic, softplus};
 
 use crate::float::Float;

@@ -8,6 +8,9 @@ use crate::lanes::{Lanes, Mask, Pair};
 use crate::loss::Loss;
 use crate::sum::LaneSum;
 
+/// Registers of a row that are too few to hide the latency of a long chain.
+const FEW: usize = 4;
+
 impl<F: Float> Job<'_, F> {
     /// Adds up all whole rows, and writes their gradient. On a bad value, the index that its register begins at.
     #[inline(always)]
@@ -56,9 +59,8 @@ impl<F: Float, const WIDTH: usize> PlainRows<'_, F, WIDTH> {
         L: Loss<F>,
         V: Lanes<Elem = F>,
     {
-        // Of two registers a row, one row at a time leaves the CPU waiting for a long chain; of more, two rows at a time
-        // need more registers than there are.
-        if L::LONG && 2 * V::Single::LANES == WIDTH {
+        // Of few registers a row, one row at a time leaves the CPU waiting for a long chain.
+        if V::Single::LANES * FEW >= WIDTH && loss.long() {
             self.pass::<L, V, Pair<V>, PARTS, 2, GRAD, FAR, STAGED>(loss, zero, sums, stage)?;
         }
         self.pass::<L, V, V, PARTS, 1, GRAD, FAR, STAGED>(loss, zero, sums, stage)

@@ -26,7 +26,6 @@ pub struct BceWithLogits<F> {
 impl<F: Float> Loss<F> for BceWithLogits<F> {
     const TERMS: Terms = Terms::NotNegative;
     const COSTLY: bool = true;
-    const LONG: bool = true;
 
     #[inline(always)]
     fn at<V: Lanes<Elem = F>>(self, pred: V, target: V) -> (V, V) {
@@ -43,6 +42,11 @@ impl<F: Float> Loss<F> for BceWithLogits<F> {
         // 0 times an infinite logit is NaN, which `max` turns to the 0 that it stands for.
         let linear = (against * pred).max(zero);
         ((other - minus_positive).mul_add(ln_1p_unit(e), linear), slope)
+    }
+
+    #[inline(always)]
+    fn long(self) -> bool {
+        true
     }
 
     fn definition(self, logit: f64, target: f64) -> f64 {

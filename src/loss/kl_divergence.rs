@@ -1,5 +1,5 @@
 use super::*;
-use crate::math::{exp, ln};
+use crate::math::{exp, ln, ln_normal, normal};
 
 /// Kullback-Leibler divergence of predicted probabilities p from target probabilities y, term by term, with 0 ln 0 = 0:
 ///
@@ -28,6 +28,19 @@ impl<F: Float> Loss<F> for KlDivergence {
 
     #[inline(always)]
     fn at<V: Lanes<Elem = F>>(self, pred: V, target: V) -> (V, V) {
+        if V::LANES > 1 && !cfg!(small) && !self.log_target {
+            if self.pred_probabilities {
+                let (loss, slope, usual) = quick::<V, true>(pred, target);
+                if usual.all() {
+                    return (loss, slope);
+                }
+            } else {
+                let (loss, slope, usual) = quick::<V, false>(pred, target);
+                if usual.all() {
+                    return (loss, slope);
+                }
+            }
+        }
         let (zero, number) = (pred.splat(F::ZERO), pred.eq(pred));
         let (y, log_y) = if self.log_target { (exp(target), target) } else { (target, ln(target)) };
         // Nothing is 0, also where it is multiplied by an infinite logarithm or divided by 0.
@@ -36,7 +49,13 @@ impl<F: Float> Loss<F> for KlDivergence {
             true => (ln(pred), something.keep(y / pred.abs())),
             false => (pred, y),
         };
-        (something.keep(y * (log_y - log_p)), number.select(zero - slope, pred))
+        (something.keep(y.mul_add(log_y - log_p, zero)), number.select(zero - slope, pred))
+    }
+
+    // Two logarithms keep each other company.
+    #[inline(always)]
+    fn long(self) -> bool {
+        !self.pred_probabilities
     }
 
     fn definition(self, pred: f64, target: f64) -> f64 {
@@ -53,6 +72,18 @@ impl<F: Float> Loss<F> for KlDivergence {
     fn target_domain(self) -> Domain<F> {
         if self.log_target { Domain::All } else { Domain::NOT_NEGATIVE }
     }
+}
+
+/// The same without selections, and where it is the same: for targets that are 0 or normal, and a p that is normal or a
+/// logarithm with which the loss is a number.
+#[inline(always)]
+fn quick<V: Lanes, const PROBABILITIES: bool>(pred: V, target: V) -> (V, V, V::Mask) {
+    let zero = pred.splat(V::Elem::ZERO);
+    let (log_p, slope) = if PROBABILITIES { (ln_normal(pred), target / pred) } else { (pred, target) };
+    // 0 times a finite number; and -0 plus 0 is 0.
+    let loss = target.mul_add(ln_normal(target) - log_p, zero);
+    let number = if PROBABILITIES { normal(pred) } else { loss.eq(loss) };
+    (loss, zero - slope, (normal(target) | target.eq(zero)) & number)
 }
 
 pub const LOG_TARGET: Parameter = Parameter::flag("log_target", "targets are logarithms");

@@ -90,6 +90,13 @@ pub fn ln<V: Lanes>(x: V) -> V {
     if rare { outside(x, x, sum) } else { sum }
 }
 
+/// The logarithm of normal numbers above 0, and any finite number for 0.
+#[inline(always)]
+pub(crate) fn ln_normal<V: Lanes>(x: V) -> V {
+    let (f, minus_k) = parts(x, x.splat(V::Elem::LN.offset));
+    V::Elem::ln_of_parts(f, minus_k)
+}
+
 /// Normal numbers above 0, but for those of the largest exponent.
 ///
 /// One exponent up, one comparison finds them: those that are no numbers wrap around, to zeros and subnormals of either
