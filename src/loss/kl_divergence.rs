@@ -28,17 +28,14 @@ impl<F: Float> Loss<F> for KlDivergence {
 
     #[inline(always)]
     fn at<V: Lanes<Elem = F>>(self, pred: V, target: V) -> (V, V) {
+        // Where no number is rare, little is to be chosen, and it takes less time.
         if V::LANES > 1 && !cfg!(small) && !self.log_target {
             if self.pred_probabilities {
-                let (loss, slope, usual) = quick::<V, true>(pred, target);
-                if usual.all() {
-                    return (loss, slope);
+                if let Some(found) = usual::<V, true>(pred, target) {
+                    return found;
                 }
-            } else {
-                let (loss, slope, usual) = quick::<V, false>(pred, target);
-                if usual.all() {
-                    return (loss, slope);
-                }
+            } else if let Some(found) = usual::<V, false>(pred, target) {
+                return found;
             }
         }
         let (zero, number) = (pred.splat(F::ZERO), pred.eq(pred));
@@ -74,16 +71,26 @@ impl<F: Float> Loss<F> for KlDivergence {
     }
 }
 
-/// The same without selections, and where it is the same: for targets that are 0 or normal, and a p that is normal or a
-/// logarithm with which the loss is a number.
+/// The same, if all targets are 0 or normal, and all p normal or logarithms, but for those of nothing.
 #[inline(always)]
-fn quick<V: Lanes, const PROBABILITIES: bool>(pred: V, target: V) -> (V, V, V::Mask) {
+fn usual<V: Lanes, const PROBABILITIES: bool>(pred: V, target: V) -> Option<(V, V)> {
     let zero = pred.splat(V::Elem::ZERO);
     let (log_p, slope) = if PROBABILITIES { (ln_normal(pred), target / pred) } else { (pred, target) };
     // 0 times a finite number; and -0 plus 0 is 0.
     let loss = target.mul_add(ln_normal(target) - log_p, zero);
-    let number = if PROBABILITIES { normal(pred) } else { loss.eq(loss) };
-    (loss, zero - slope, (normal(target) | target.eq(zero)) & number)
+    let slope = zero - slope;
+    let targets = normal(target) | target.eq(zero);
+    let numbers = if PROBABILITIES { normal(pred) } else { loss.eq(loss) };
+    if (targets & numbers).all() {
+        return Some((loss, slope));
+    }
+    let number = pred.eq(pred);
+    let something = !(target.eq(zero) & number);
+    let right = if PROBABILITIES { targets & (normal(pred) | !something) } else { targets };
+    if !right.all() {
+        return None;
+    }
+    Some((something.keep(loss), number.select(something.keep(slope), pred)))
 }
 
 pub const LOG_TARGET: Parameter = Parameter::flag("log_target", "targets are logarithms");
