@@ -8,11 +8,14 @@ pub struct Plain<L>(pub L);
 impl<F: Float, L: Loss<F>> Loss<F> for Plain<L> {
     const TERMS: Terms = Terms::Plain;
     const COSTLY: bool = L::COSTLY;
-    const LONG: bool = L::LONG;
 
     #[inline(always)]
     fn at<V: Lanes<Elem = F>>(self, pred: V, target: V) -> (V, V) {
         self.0.at(pred, target)
+    }
+    #[inline(always)]
+    fn long(self) -> bool {
+        self.0.long()
     }
     fn definition(self, pred: f64, target: f64) -> f64 {
         self.0.definition(pred, target)
