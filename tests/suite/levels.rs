@@ -121,6 +121,33 @@ fn special_values_stay_where_they_are() {
     check::<f64>();
 }
 
+/// Classes that are masked, some on both sides: targets of 0 at predictions of 0, of -inf, and of what is next to no number.
+#[test]
+fn masked_elements() {
+    fn check<F: Tested>() {
+        for case in cases::<F>() {
+            let masked = [F::ZERO, -F::INFINITY, F::INFINITY, F::from_pattern(1), F::NAN];
+            for (round, &last) in (0..60).zip(masked.iter().cycle()) {
+                let mut random = Random(round + 11);
+                let (mut pred, mut target) = moderates(&case, 100 + random.below(80), round);
+                for (pred, target) in pred.iter_mut().zip(&mut target) {
+                    if random.below(8) == 0 && case.loss.target_domain().holds(F::ZERO) {
+                        *target = F::ZERO;
+                        let value = if random.below(3) == 0 { last } else { masked[random.below(2)] };
+                        let fits = case.loss.pred_domain().holds(value) || crate::support::is_nan(value);
+                        *pred = if fits { value } else { *pred };
+                    }
+                }
+                let call =
+                    Call { pred: &pred, target: &target, weights: None, scale: F::ONE, offsets: [0, 1] };
+                check_call(case.loss, &case.label(), &call);
+            }
+        }
+    }
+    check::<f32>();
+    check::<f64>();
+}
+
 /// Calls around the limits of a block, whole and in shards merged in any order and grouping.
 fn blocks<F: Tested>() {
     let block = Total::<F>::BLOCK;
