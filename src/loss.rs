@@ -50,7 +50,7 @@ pub trait Loss<F: Float>: Copy {
 
     /// Whether it is so long a chain that two rows side by side hide more of its latency than their registers cost.
     #[doc(hidden)]
-    #[inline(always)]
+    #[inline]
     fn long(self) -> bool {
         false
     }

@@ -44,7 +44,7 @@ impl<F: Float> Loss<F> for BceWithLogits<F> {
         ((other - minus_positive).mul_add(ln_1p_unit(e), linear), slope)
     }
 
-    #[inline(always)]
+    #[inline]
     fn long(self) -> bool {
         true
     }

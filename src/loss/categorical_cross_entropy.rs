@@ -38,7 +38,7 @@ impl<F: Float> Loss<F> for CategoricalCrossEntropy {
         (something.keep(zero - value), something.keep(zero - slope))
     }
 
-    #[inline(always)]
+    #[inline]
     fn long(self) -> bool {
         true
     }

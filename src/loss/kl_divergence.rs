@@ -50,7 +50,7 @@ impl<F: Float> Loss<F> for KlDivergence {
     }
 
     // Two logarithms keep each other company.
-    #[inline(always)]
+    #[inline]
     fn long(self) -> bool {
         !self.pred_probabilities
     }

@@ -13,7 +13,7 @@ impl<F: Float, L: Loss<F>> Loss<F> for Plain<L> {
     fn at<V: Lanes<Elem = F>>(self, pred: V, target: V) -> (V, V) {
         self.0.at(pred, target)
     }
-    #[inline(always)]
+    #[inline]
     fn long(self) -> bool {
         self.0.long()
     }
