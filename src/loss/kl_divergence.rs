@@ -71,7 +71,7 @@ impl<F: Float> Loss<F> for KlDivergence {
     }
 }
 
-/// The same, if all targets are 0 or normal, and all p normal or logarithms, but for those of nothing.
+/// What [`Loss::at`] finds, bit for bit, if all targets are 0 or normal, and every p is normal, a logarithm, or that of a 0.
 #[inline(always)]
 fn usual<V: Lanes, const PROBABILITIES: bool>(pred: V, target: V) -> Option<(V, V)> {
     let zero = pred.splat(V::Elem::ZERO);
