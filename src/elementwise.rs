@@ -25,17 +25,18 @@ impl<F: Float> Job<'_, F> {
     /// The sum of the losses, as a pair. It is added to `total`, where there is one.
     #[cfg_attr(not(small), inline(always))]
     pub fn run<L: Loss<F>>(
-        self,
+        mut self,
         loss: L,
         level: Level,
         total: Option<&mut Exact<F>>,
     ) -> Result<HighLow<F>, Error<F>> {
-        if !(cfg!(all(portable_simd, not(small)))
-            && total.is_none()
-            && self.target.len() <= F::WIDTH
-            && self.plain())
-        {
+        if cfg!(any(small, not(portable_simd))) {
             return self.run_blocks(loss, level, total);
+        }
+        let count = self.target.len();
+        if total.is_some() || count > F::WIDTH || !self.plain() {
+            // All of it, but put together here: a short batch is not written to memory for a call that it does not make.
+            return self.block(0..count, 0).run_blocks(loss, level, total);
         }
         let Job { pred, target, grad, factor, .. } = self;
         let pair = loss.visit(RunShort { pred, target, grad: &mut *grad, factor, level });
@@ -110,6 +111,7 @@ impl<F: Float> Job<'_, F> {
     }
 
     /// Some of its elements; the gradient begins so many before.
+    #[cfg_attr(not(small), inline(always))]
     fn block(&mut self, range: Range<usize>, margin: usize) -> Job<'_, F> {
         Job {
             pred: self.pred.get(range.clone()).unwrap_or_default(),

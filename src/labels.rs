@@ -69,10 +69,11 @@ macro_rules! labels {
                 match self { $(Labels::$name(labels) => labels.get(row).map(|&label| label.into()),)* }
             }
 
-            /// The labels of rows from `first` on as numbers; -1 where one is none of so few classes.
+            /// The labels of rows from `first` on as numbers; -1 where one is none of so few classes, unless it is known that
+            /// `all` are classes.
             #[cfg_attr(not(small), inline(always))]
             #[cfg_attr(small, inline(never))]
-            pub fn classes_into<F: Float>(self, first: usize, classes: usize, into: &mut [F]) {
+            pub fn classes_into<F: Float>(self, first: usize, classes: usize, all: bool, into: &mut [F]) {
                 if cfg!(small) {
                     for (row, into) in (first..).zip(into) {
                         let class = self.class_of(row, classes);
@@ -85,7 +86,7 @@ macro_rules! labels {
                         let labels = labels.get(first..).unwrap_or_default();
                         let labels = labels.get(..into.len()).unwrap_or(labels);
                         let classes_of = into.iter_mut().zip(labels);
-                        if all_below(labels.iter().map(|&label| label as i64), classes) {
+                        if all || all_below(labels.iter().map(|&label| label as i64), classes) {
                             classes_of.for_each(|(into, &label)| *into = F::from(label as i16));
                         } else {
                             let other = |label: $integer| label as u64 >= classes as u64;

@@ -147,7 +147,7 @@ impl<F: Float> RowTargets<'_, F> {
     #[cfg_attr(small, inline(never))]
     pub fn classes_of_labels(&self, first: usize, into: &mut [F]) {
         if let OfRow::Label(labels) = self.of {
-            labels.classes_into(first, self.classes, into);
+            labels.classes_into(first, self.classes, self.all_classes, into);
         }
     }
 

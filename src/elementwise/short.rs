@@ -53,7 +53,11 @@ impl<F: Float, L: Loss<F>, const GRAD: bool> Kernel<F> for Short<'_, F, L, GRAD>
         let (zero, count, lanes) = (zero.single(), target.len(), V::Single::LANES);
         let factor = zero.splat(factor);
         let in_place = GRAD && pred.is_empty();
-        let pred = if in_place { target } else { pred };
+        // Cut to one length, which is looked at once and not at each register.
+        let pred = pred.get(..count).unwrap_or(target);
+        let Some(grad) = grad.get_mut(..if GRAD { count } else { 0 }) else {
+            return HighLow { high: F::ZERO, low: F::NAN };
+        };
         let mut losses = Aligned([F::ZERO; WIDTH]);
         let Aligned(losses) = &mut losses;
         let mut wrong = false;
