@@ -87,10 +87,44 @@ pub(super) unsafe fn greatest_f64(x: __m256d) -> f64 {
     }
 }
 
-/// A mask: all bits of a lane, or none; and the loads and stores that obey it.
+/// The first `count` lanes, not all. A masked store would do, but takes some CPUs as long as ten others.
+#[inline(always)]
+unsafe fn store_part_f32(count: usize, into: *mut f32, x: __m256) {
+    unsafe {
+        let (mut rest, mut into) = (_mm256_castps256_ps128(x), into);
+        if count & 4 != 0 {
+            _mm_storeu_ps(into, rest);
+            (rest, into) = (_mm256_extractf128_ps::<1>(x), into.add(4));
+        }
+        if count & 2 != 0 {
+            _mm_storel_epi64(into.cast(), _mm_castps_si128(rest));
+            (rest, into) = (_mm_movehl_ps(rest, rest), into.add(2));
+        }
+        if count & 1 != 0 {
+            _mm_store_ss(into, rest);
+        }
+    }
+}
+
+/// The same of lanes that are twice as wide.
+#[inline(always)]
+unsafe fn store_part_f64(count: usize, into: *mut f64, x: __m256d) {
+    unsafe {
+        let (mut rest, mut into) = (_mm256_castpd256_pd128(x), into);
+        if count & 2 != 0 {
+            _mm_storeu_pd(into, rest);
+            (rest, into) = (_mm256_extractf128_pd::<1>(x), into.add(2));
+        }
+        if count & 1 != 0 {
+            _mm_store_sd(into, rest);
+        }
+    }
+}
+
+/// A mask: all bits of a lane, or none; and the loads that obey it.
 macro_rules! mask {
     ($mask:ident of $register:ident: $elem:ty, $raw:ty, $and:ident, $or:ident, $xor:ident, ones $ones:expr, $blend:ident, $movemask:ident;
-     $load:ident, $maskload:ident, $maskstore:ident, $to_int:ident, $int:ty, $lanes:literal) => {
+     $load:ident, $maskload:ident, $storeu:ident, $store_part:ident, $to_int:ident, $int:ty, $lanes:literal) => {
         #[derive(Clone, Copy)]
         pub struct $mask($raw);
 
@@ -116,8 +150,12 @@ macro_rules! mask {
                 unsafe { $maskload(from, $to_int(self.0)) }
             }
             #[inline(always)]
-            unsafe fn store(self, into: *mut $elem, lanes: $raw) {
-                unsafe { $maskstore(into, $to_int(self.0), lanes) }
+            unsafe fn store_first(count: usize, into: *mut $elem, lanes: $raw) {
+                if count < $lanes {
+                    unsafe { $store_part(count, into, lanes) }
+                } else {
+                    unsafe { $storeu(into, lanes) }
+                }
             }
         }
 
@@ -155,9 +193,9 @@ macro_rules! mask {
 }
 
 mask!(MaskF32 of Avx2F32: f32, __m256, _mm256_and_ps, _mm256_or_ps, _mm256_xor_ps, ones _mm256_set1_ps(f32::from_bits(!0)), _mm256_blendv_ps, _mm256_movemask_ps;
-    _mm256_loadu_ps, _mm256_maskload_ps, _mm256_maskstore_ps, _mm256_castps_si256, i32, 8);
+    _mm256_loadu_ps, _mm256_maskload_ps, _mm256_storeu_ps, store_part_f32, _mm256_castps_si256, i32, 8);
 mask!(MaskF64 of Avx2F64: f64, __m256d, _mm256_and_pd, _mm256_or_pd, _mm256_xor_pd, ones _mm256_set1_pd(f64::from_bits(!0)), _mm256_blendv_pd, _mm256_movemask_pd;
-    _mm256_loadu_pd, _mm256_maskload_pd, _mm256_maskstore_pd, _mm256_castpd_si256, i64, 4);
+    _mm256_loadu_pd, _mm256_maskload_pd, _mm256_storeu_pd, store_part_f64, _mm256_castpd_si256, i64, 4);
 
 /// Transposing in quarters of 128 bits: a register holds a row in each quarter, and four rows of a quarter become its
 /// columns.

@@ -97,8 +97,8 @@ macro_rules! mask {
                 unsafe { $load(self.0, from) }
             }
             #[inline(always)]
-            unsafe fn store(self, into: *mut $elem, lanes: $raw) {
-                unsafe { $store(into, self.0, lanes) }
+            unsafe fn store_first(count: usize, into: *mut $elem, lanes: $raw) {
+                unsafe { $store(into, Self::first(count).0, lanes) }
             }
         }
 

@@ -84,7 +84,7 @@ macro_rules! x86_register {
             #[inline(always)]
             fn store_first(self, into: &mut [$elem]) {
                 if !into.is_empty() {
-                    unsafe { $mask::first(into.len()).store(into.as_mut_ptr(), self.0) }
+                    unsafe { $mask::store_first(into.len(), into.as_mut_ptr(), self.0) }
                 }
             }
             $(#[inline(always)]

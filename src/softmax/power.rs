@@ -244,6 +244,20 @@ pub struct Constants<F> {
     pub tiny: F,
     /// A maximum further than this from 0, in temperatures, is subtracted. Twice the depth: the difference is exact.
     pub far: F,
+    /// 0, 1, 2 and on: the places of lanes.
+    pub counting: [F; ROWS],
+}
+
+macro_rules! counting {
+    ($float:ident) => {{
+        let mut lanes = [0.0; ROWS];
+        let mut lane = 0;
+        while lane < ROWS {
+            lanes[lane] = lane as $float;
+            lane += 1;
+        }
+        lanes
+    }};
 }
 
 pub const F32: Constants<f32> = Constants {
@@ -253,6 +267,7 @@ pub const F32: Constants<f32> = Constants {
     depth: 130.0,
     tiny: 1e-30,
     far: 260.0,
+    counting: counting!(f32),
 };
 
 pub const F64: Constants<f64> = Constants {
@@ -262,4 +277,5 @@ pub const F64: Constants<f64> = Constants {
     depth: 800.0,
     tiny: 1e-270,
     far: 1600.0,
+    counting: counting!(f64),
 };

@@ -10,7 +10,7 @@ use crate::float::Float;
 use crate::job::Job;
 use crate::lanes::{Lanes, Mask};
 use crate::row_loss::RowTargets;
-use crate::softmax::{Power, ROWS, load_from, slope_of};
+use crate::softmax::{Power, ROWS, load_from, slope_of, store_from};
 use crate::sum::{Aligned, quick_two_sum_of, two_sum_of};
 
 /// Rows of at most so many classes go this way.
@@ -83,7 +83,13 @@ impl<F: Float> Kernel<F> for Rows<'_, '_, '_, F> {
             if let Some(bad) = weights.iter().position(|weight| !weight.finite()) {
                 return Err(Error::Weight { index: first + bad, value: weights[bad] });
             }
-            tile_at(job, &of, zero, first, losses, room.reborrow(), places).store_first(losses);
+            let room = room.reborrow();
+            if V::LANES == V::Single::LANES || losses.len() > V::Single::LANES {
+                store_from(tile_at(job, &of, zero, first, losses, room, places), losses, 0);
+            } else {
+                // Rows that one register holds.
+                store_from(tile_at(job, &of, zero.single(), first, losses, room, places), losses, 0);
+            }
         }
         Ok(())
     }

@@ -43,10 +43,10 @@ impl<F: Float> Batch<F> {
     /// Makes the gradient of the exponentials that are in its room.
     #[inline(always)]
     pub fn write_kept<V: Lanes<Elem = F>>(&self, zero: V, grad: &mut [F], lane: usize) {
-        let slopes = Slopes::new(self, zero, lane);
+        let (slopes, ends) = (Slopes::new(self, zero, lane), Slopes::new(self, zero.single(), lane));
         // No slope asks for its lane.
         let (first, grad) = grad.split_at_mut(before_line::<V>(grad));
-        slopes.of(zero.load_first(first)).store_first(first);
+        ends.write(first);
         let whole = grad.len() - grad.len() % V::LANES;
         let (registers, last) = grad.split_at_mut(whole);
         if slopes.whole {
@@ -58,7 +58,7 @@ impl<F: Float> Batch<F> {
                 slopes.product(zero.load(register)).store(register);
             }
         }
-        slopes.of(zero.load_first(last)).store_first(last);
+        ends.write(last);
     }
 
     /// Writes the gradient of a row whose exponentials are to be found again.
@@ -113,6 +113,17 @@ impl<F: Float, V: Lanes<Elem = F>> Slopes<V> {
     #[inline(always)]
     fn product(&self, exponential: V) -> V {
         self.sums.share(exponential) * self.factor
+    }
+
+    /// Makes slopes of a few exponentials.
+    #[inline(always)]
+    fn write(&self, exponentials: &mut [F]) {
+        let mut registers = exponentials.chunks_exact_mut(V::LANES);
+        for register in registers.by_ref() {
+            self.of(self.factor.load(register)).store(register);
+        }
+        let last = registers.into_remainder();
+        self.of(self.factor.load_first(last)).store_first(last);
     }
 
     /// The slope, whichever way it is found.
