@@ -76,12 +76,13 @@ impl<V: Lanes> Sums<V> {
     }
 
     /// The factor that makes exponentials a multiple of their shares, high and low; NaN where it is so small that its low
-    /// part would be no normal number.
+    /// part would be no normal number, or so large that it is none at all.
     #[inline(always)]
     pub fn multiple(&self, by: V) -> [V; 2] {
         let (high, low) = two_product_of(self.inverse[0], by);
-        let tiny = high.abs().lt(high.splat(V::Elem::SOFTMAX.tiny));
-        [tiny.select(high.splat(V::Elem::NAN), high), low + self.inverse[1] * by]
+        let low = low + self.inverse[1] * by;
+        let good = high.abs().ge(high.splat(V::Elem::SOFTMAX.tiny)) & low.eq(low);
+        [good.select(high, high.splat(V::Elem::NAN)), low]
     }
 
     /// The share of an exponential.
@@ -189,32 +190,51 @@ pub fn before_line<V: Lanes>(slice: &[V::Elem]) -> usize {
 #[cfg_attr(not(small), inline(always))]
 #[cfg_attr(small, inline(never))]
 pub fn greatest<V: Lanes>(zero: V, row: &[V::Elem]) -> V::Elem {
-    // Two at a time: one would wait for the one before.
-    let mut other = zero.splat(-V::Elem::INFINITY);
-    let (first, row) = row.split_at(before_line::<V>(row));
-    let mut max = greater_of_part(zero, first, other);
-    let whole = if cfg!(small) { 0 } else { row.len() - row.len() % (2 * V::LANES) };
-    let (pairs, rest) = row.split_at_checked(whole).unwrap_or((&[], row));
-    for pair in pairs.chunks_exact(2 * V::LANES) {
-        max = zero.load(pair).max(max);
-        other = zero.load(&pair[V::LANES..]).max(other);
+    let none = zero.splat(-V::Elem::INFINITY);
+    let (mut max, mut other) = (none, none);
+    match last(row, V::LANES) {
+        Some(last) if !cfg!(small) => {
+            // What is looked at twice counts once, so that the ends need no masks.
+            (max, other) = (zero.load(row).max(max), zero.load(last).max(other));
+            // Two at a time: one would wait for the one before.
+            let mut pairs = row[before_line::<V>(row)..].chunks_exact(2 * V::LANES);
+            for pair in pairs.by_ref() {
+                max = zero.load(pair).max(max);
+                other = zero.load(&pair[V::LANES..]).max(other);
+            }
+            if let Some(register) = pairs.remainder().get(..V::LANES) {
+                max = zero.load(register).max(max);
+            }
+        }
+        _ => {
+            for part in row.chunks(V::LANES) {
+                max = greater_of_part(zero, part, max);
+            }
+        }
     }
-    for last in rest.chunks(V::LANES) {
-        max = greater_of_part(zero, last, max);
-    }
-    max = max.max(other);
-    max.greatest()
+    max.max(other).greatest()
+}
+
+/// The last elements of a slice, where it has so many.
+#[inline(always)]
+fn last<F>(slice: &[F], count: usize) -> Option<&[F]> {
+    slice.get(slice.len().wrapping_sub(count)..)
 }
 
 /// The greatest numbers of a slice and of a register's lanes, lane by lane.
 #[inline(always)]
 fn greater<V: Lanes>(zero: V, slice: &[V::Elem], mut max: V) -> V {
     let registers = slice.chunks_exact(V::LANES);
-    let last = registers.remainder();
+    let rest = registers.remainder();
     for register in registers {
         max = zero.load(register).max(max);
     }
-    if last.is_empty() { max } else { greater_of_part(zero, last, max) }
+    match last(slice, V::LANES) {
+        _ if rest.is_empty() => max,
+        // Some of it for the second time, which changes nothing.
+        Some(last) => zero.load(last).max(max),
+        None => greater_of_part(zero, rest, max),
+    }
 }
 
 /// The same of no more numbers than a register has lanes.

@@ -330,6 +330,35 @@ fn a_factor_raises_small_slopes() {
     }
 }
 
+/// Slopes are numbers as long as the exact ones are, however close the factor comes to the largest number.
+#[test]
+fn a_factor_may_be_huge() {
+    fn check<F: Tested>() {
+        for classes in [3, 70] {
+            let data = RowData::<F>::new(Shape::Normal(3.0), 3, classes, classes, 11);
+            let labels: Vec<_> = data.labels.iter().map(|&label| label as u64).collect();
+            for (level, down) in
+                Level::available().into_iter().flat_map(|level| [13, 12, 11, 2].map(|n| (level, n)))
+            {
+                let down = F::from_count(1 << down);
+                let mut slopes = [vec![F::ZERO; data.logits.len()], vec![F::ZERO; data.logits.len()]];
+                for (slopes, scale) in slopes.iter_mut().zip([F::ONE, F::MAX / down]) {
+                    let rows = SoftmaxCrossEntropy::default().rows(&data.logits, classes).labels(&labels);
+                    rows.level(level).scale(scale).gradient(slopes).sum().unwrap();
+                }
+                let expected = slopes[0].iter().map(|slope| slope.to_f64() * (F::MAX / down).to_f64());
+                for (slope, expected) in slopes[1].iter().zip(expected) {
+                    // Both have an error of their own.
+                    let off = (slope.to_f64() / expected - 1.0).abs() * 2_f64.powi(F::SIGNIFICAND as i32 - 1);
+                    assert!(off <= 10.0, "{} {level}: {slope:?} for {expected:e}, {off} ULP", F::NAME);
+                }
+            }
+        }
+    }
+    check::<f32>();
+    check::<f64>();
+}
+
 /// A row with NaN is right about nothing, though its greatest number may be the label's.
 #[test]
 fn a_row_with_nan_is_no_hit() {
