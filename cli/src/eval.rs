@@ -290,7 +290,8 @@ fn reduce<F: Float>(
     if divisor == F::ZERO {
         return Err(explain(Error::<F>::Empty));
     }
-    let factor = scale / divisor;
+    // Of no gradient, there is none to be beyond the largest number.
+    let factor = if grad.is_some() { scale / divisor } else { F::ONE };
     if !factor.finite() {
         return Err(format!("the gradient's factor, {scale:?} / {divisor:?}, is beyond any {}", F::NAME));
     }

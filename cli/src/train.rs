@@ -151,15 +151,19 @@ pub fn run(args: &Args) -> Result<(), String> {
     let runs = chosen.into_iter().map(|run| train(run, level, threads, args.json));
     let runs = in_pool(threads, || runs.collect::<Result<Vec<_>, _>>())?;
     let report = Report { runs, dtype, level: level.name(), rounding, threads };
-    if let Some(mut plot) = plot {
+    let written = plot.map(|mut plot| {
         let svg = plot::svg(&report.runs.iter().map(Outcome::curve).collect::<Vec<_>>())?;
         plot.write(|file| file.write_all(svg.as_bytes()))?;
-        output::commit([plot])?;
-    }
-    if args.json {
-        return console::say(&serde_json::to_string(&report).map_err(|error| error.to_string())?);
-    }
-    console::say(&table(&report))
+        Ok::<_, String>(plot)
+    });
+    let written = written.transpose()?;
+    let text = match args.json {
+        true => serde_json::to_string(&report).map_err(|error| error.to_string())?,
+        false => table(&report),
+    };
+    // Said before the file takes its place: an existing one survives where that fails.
+    console::say(&text)?;
+    output::commit(written)
 }
 
 impl Outcome {

@@ -69,11 +69,17 @@ fn a_full_stdout_fails_and_changes_nothing() {
     room.put_f32("p.npy", &[1.0]);
     room.put("old.npy", b"old");
     let before = room.everything();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_fused-loss"));
-    command.args("eval mse --pred p.npy --target p.npy --grad old.npy --each new.npy".split(' '));
-    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
-    let output = command.current_dir(room.path()).stdout(full).stderr(Stdio::piped()).output().unwrap();
-    assert_eq!(output.status.code(), Some(2));
-    assert!(String::from_utf8(output.stderr).unwrap().starts_with("fused-loss: stdout: "));
-    assert!(room.everything() == before);
+    for args in [
+        "eval mse --pred p.npy --target p.npy --grad old.npy --each new.npy",
+        "train --data diabetes --loss mse --json --plot old.npy",
+        "train --data diabetes --loss mse --json --plot new.svg",
+    ] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_fused-loss"));
+        command.args(args.split(' '));
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let output = command.current_dir(room.path()).stdout(full).stderr(Stdio::piped()).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{args}");
+        assert!(String::from_utf8(output.stderr).unwrap().starts_with("fused-loss: stdout: "), "{args}");
+        assert!(room.everything() == before, "{args}");
+    }
 }

@@ -187,6 +187,19 @@ fn errors_do_not_depend_on_threads() {
     }
 }
 
+/// The factor of a gradient that nobody asks for may be anything.
+#[test]
+fn tiny_class_weights_have_a_mean() {
+    let room = Room::new();
+    room.put("p.npy", &npy("<f4", "(1, 2)", &bytes_f32(&[-1.0, -2.0])));
+    room.put("l.npy", &npy("|u1", "(1,)", &[0]));
+    room.put_f32("w.npy", &[1e-44; 2]);
+    let run = "eval nll --pred p.npy --target l.npy --class-weights w.npy";
+    near(&room.json(run)["value"], 1.0);
+    let errors = String::from_utf8(room.run(&format!("{run} --grad g.npy")).stderr).unwrap();
+    assert!(errors.contains("is beyond any f32"), "{errors}");
+}
+
 #[test]
 fn labels_that_nobody_asks_for_may_be_anything() {
     let room = Room::new();
