@@ -75,14 +75,13 @@ impl<V: Lanes> Sums<V> {
         self.inverse
     }
 
-    /// The factor that makes exponentials a multiple of their shares, high and low; NaN where it is so small that its low
-    /// part would be no normal number, or so large that it is none at all.
+    /// The factor that makes exponentials a multiple of their shares, high and low. The low part is NaN where it is too small
+    /// for one that is a normal number, or, unfused, too large to find it.
     #[inline(always)]
     pub fn multiple(&self, by: V) -> [V; 2] {
         let (high, low) = two_product_of(self.inverse[0], by);
-        let low = low + self.inverse[1] * by;
-        let good = high.abs().ge(high.splat(V::Elem::SOFTMAX.tiny)) & low.eq(low);
-        [good.select(high, high.splat(V::Elem::NAN)), low]
+        let tiny = high.abs().lt(high.splat(V::Elem::SOFTMAX.tiny));
+        [high, tiny.select(high.splat(V::Elem::NAN), low + self.inverse[1] * by)]
     }
 
     /// The share of an exponential.

@@ -1,6 +1,6 @@
 //! Tiles of a row: as many classes as are added plainly before their sum is added with its rounding error.
 
-use super::{Power, store_from};
+use super::{Power, is_place, store_from};
 use crate::float::Float;
 use crate::lanes::{Lanes, Mask};
 use crate::sum::{LaneSum, Terms};
@@ -126,26 +126,21 @@ impl<F: Float, V: Lanes<Elem = F>, const WIDTH: usize, const SHAPED: bool> Tile<
     ) {
         let zero = self.zero;
         let apart = !logits.is_empty();
-        let lanes_of = zero.load(&F::SOFTMAX.counting);
         for (part, sum) in sums.iter_mut().enumerate() {
             let (mut few, mut at) = (zero, part * V::LANES);
-            // The lane that is left out, none of these before and behind: without a branch, which the CPU would often guess
-            // wrong.
-            let mut left_out = F::from(if except < Self::SIZE { except as i16 - at as i16 } else { -1 });
             while let Some(lanes) = if apart { logits } else { &*kept }.get(at..at + V::LANES) {
                 let e = self.exp(zero.load(lanes));
                 match kept.get_mut(at..at + V::LANES) {
                     Some(kept) if keep => e.store(kept),
                     _ => {}
                 }
-                few = few + lanes_of.ne(zero.splat(left_out)).keep(e);
-                left_out = left_out - F::from(WIDTH as i16);
+                few = few + without(zero, e, at, except);
                 at += WIDTH;
             }
             let last = if apart { logits } else { &*kept }.get(at..).unwrap_or_default();
             if V::LANES > 1 && !last.is_empty() {
                 let e = self.exp(zero.load_first(last));
-                let counted = (lanes_of.ne(zero.splat(left_out)) & zero.first(last.len())).keep(e);
+                let counted = without(zero, zero.first(last.len()).keep(e), at, except);
                 if keep {
                     store_from(e, kept, at);
                 }
@@ -160,4 +155,16 @@ impl<F: Float, V: Lanes<Elem = F>, const WIDTH: usize, const SHAPED: bool> Tile<
 #[inline(always)]
 pub fn slope_of<V: Lanes>(exponential: V, multiple: [V; 2]) -> V {
     exponential.mul_add(multiple[0], exponential * multiple[1])
+}
+
+/// A register that begins at `at`, but for the lane of place `except`.
+#[inline(always)]
+fn without<F: Float, V: Lanes<Elem = F>>(zero: V, lanes: V, at: usize, except: usize) -> V {
+    let lane = except.wrapping_sub(at);
+    if cfg!(small) {
+        return if lane < V::LANES { (!is_place(zero, at, except)).keep(lanes) } else { lanes };
+    }
+    // A number that none has, in place of a branch that the CPU would often guess wrong.
+    let lane = F::from(if lane < V::LANES { lane as i16 } else { -1 });
+    zero.load(&F::SOFTMAX.counting).ne(zero.splat(lane)).keep(lanes)
 }

@@ -276,7 +276,7 @@ impl<F: Float, V: Lanes<Elem = F>> Tile<'_, F, V> {
         let Found { sums, mut slope, mut factor, .. } = *found;
         // One factor for all, so that no small share is rounded before it; two where it is no good, too small or NaN.
         let multiple = sums.multiple(factor);
-        let good = multiple[0].eq(multiple[0]);
+        let good = multiple[1].eq(multiple[1]);
         let [high, low] = sums.inverse();
         let mut parts = [good.select(multiple[0], high), good.select(multiple[1], low)];
         factor = good.select(zero.splat(F::ONE), factor);

@@ -254,7 +254,7 @@ impl<F: Float> Batch<F> {
     /// Whether the gradient of the first row is a multiple of exponentials that are in its room.
     #[inline(always)]
     fn multiplies(&self) -> bool {
-        self.masked[0] == F::ZERO && self.multiple[0][0].finite()
+        self.masked[0] == F::ZERO && self.multiple[1][0].finite()
     }
 
     /// Adds up the exponentials of a row, but for the greatest. Meanwhile, the gradient of the row before is written, where

@@ -99,7 +99,7 @@ impl<F: Float, V: Lanes<Elem = F>> Slopes<V> {
     fn new(batch: &Batch<F>, zero: V, lane: usize) -> Self {
         Slopes {
             multiple: [zero.splat(batch.multiple[0][lane]), zero.splat(batch.multiple[1][lane])],
-            whole: batch.multiple[0][lane].finite(),
+            whole: batch.multiple[1][lane].finite(),
             sums: Sums::of_inverse(zero, [batch.inverse[0][lane], batch.inverse[1][lane]]),
             factor: zero.splat(batch.factor[lane]),
         }
