@@ -337,9 +337,7 @@ fn a_factor_may_be_huge() {
         for classes in [3, 70] {
             let data = RowData::<F>::new(Shape::Normal(3.0), 3, classes, classes, 11);
             let labels: Vec<_> = data.labels.iter().map(|&label| label as u64).collect();
-            for (level, down) in
-                Level::available().into_iter().flat_map(|level| [13, 12, 11, 2].map(|n| (level, n)))
-            {
+            for (level, down) in Level::available().flat_map(|level| [13, 12, 11, 2].map(|n| (level, n))) {
                 let down = F::from_count(1 << down);
                 let mut slopes = [vec![F::ZERO; data.logits.len()], vec![F::ZERO; data.logits.len()]];
                 for (slopes, scale) in slopes.iter_mut().zip([F::ONE, F::MAX / down]) {
