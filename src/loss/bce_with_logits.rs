@@ -10,7 +10,8 @@ use crate::math::{div_one_plus, exp_nonpositive, ln_1p_unit};
 /// Its mean is PyTorch's `binary_cross_entropy_with_logits`. Logits: any; NaN gives NaN, an infinite one its limit (0 or
 /// inf). Targets: 0 to 1, else `Err(Target)`. pos_weight: finite, not negative. Both ends keep their relative accuracy:
 /// 2 ULP for y = 0 or 1; for y between, loss 2.5 ULP, slope 5 u max(sigmoid, y). With c other than 1, 5 u and 6 u of the
-/// parts' magnitudes, but no better than c times the smallest number: c may raise what was subnormal.
+/// parts' magnitudes, but no better than c, or x, times the smallest number: c may raise what was subnormal, and x a c y
+/// that is.
 ///
 /// ```
 /// use fused_loss::{BceWithLogits, Elementwise};
