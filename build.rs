@@ -4,13 +4,15 @@
 //! - `portable_fused`: the portable registers multiply and add with one rounding (aarch64, whose baseline has FMA).
 //! - `portable_simd`: the portable registers are real ones here, not plain code.
 //! - `small`: the crate is compiled for size (opt-level s or z), for a target whose levels all have the same bits. One copy
-//!   of everything, then: one kind of register, one loop for all losses, functions that are called.
+//!   of everything, then: one kind of register, one loop for all losses.
+//! - `called`: functions that are worth it are called instead of inlined, because the crate is `small` or not optimized at all.
+//!   Then every inlined step keeps a place of its own on the stack, which a thread has too little of.
 
 use std::env;
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
-    println!("cargo::rustc-check-cfg=cfg(x86_dispatch, portable_fused, portable_simd, small)");
+    println!("cargo::rustc-check-cfg=cfg(x86_dispatch, portable_fused, portable_simd, small, called)");
     let arch = env::var("CARGO_CFG_TARGET_ARCH").unwrap_or_default();
     let features = env::var("CARGO_CFG_TARGET_FEATURE").unwrap_or_default();
     let has = |name: &str| features.split(',').any(|feature| feature == name);
@@ -22,9 +24,13 @@ fn main() {
     if neon {
         println!("cargo::rustc-cfg=portable_fused");
     }
-    let for_size = matches!(env::var("OPT_LEVEL").as_deref(), Ok("s" | "z"));
-    if for_size && !x86 && !neon {
+    let level = env::var("OPT_LEVEL").unwrap_or_default();
+    let small = matches!(level.as_str(), "s" | "z") && !x86 && !neon;
+    if small {
         println!("cargo::rustc-cfg=small");
+    }
+    if small || level == "0" {
+        println!("cargo::rustc-cfg=called");
     }
     if x86 || neon || has("simd128") {
         println!("cargo::rustc-cfg=portable_simd");

@@ -103,7 +103,7 @@ pub trait Runs<L, F: Float, T> {
 pub struct Alone;
 
 impl<L, F: Float, T: Targets<L, F>> Runs<L, F, T> for Alone {
-    #[cfg_attr(not(small), inline(always))]
+    #[cfg_attr(not(called), inline(always))]
     fn run(
         job: Job<'_, F, T>,
         loss: L,
@@ -305,7 +305,7 @@ impl<'a, L: Copy, F: Float, T: Targets<L, F>> Batch<'a, L, F, T> {
     }
 
     /// Inlined, for of a call whose options the compiler knows there is little left.
-    #[cfg_attr(not(small), inline(always))]
+    #[cfg_attr(not(called), inline(always))]
     pub(crate) fn end<R: Runs<L, F, T>>(mut self, end: End) -> Result<F, Error<F>> {
         self.check_shape()?;
         let divisor = match end {
@@ -390,7 +390,7 @@ impl<'a, L: Copy, F: Float, T: Targets<L, F>> Batch<'a, L, F, T> {
 
     /// What is made of the sum. In memory beside an error, the pair would be written as two numbers and read as one,
     /// which short batches would wait for; so it is taken before the two are put together.
-    #[cfg_attr(not(small), inline(always))]
+    #[cfg_attr(not(called), inline(always))]
     fn run<R: Runs<L, F, T>, M>(
         self,
         factor: F,
@@ -421,7 +421,7 @@ impl<'a, L: Copy, F: Float, T: Targets<L, F>> Batch<'a, L, F, T> {
         })
     }
 
-    #[cfg_attr(not(small), inline(always))]
+    #[cfg_attr(not(called), inline(always))]
     fn run_job<R: Runs<L, F, T>>(
         self,
         factor: F,

@@ -23,7 +23,7 @@ use short::RunShort;
 
 impl<F: Float> Job<'_, F> {
     /// The sum of the losses, as a pair. It is added to `total`, where there is one.
-    #[cfg_attr(not(small), inline(always))]
+    #[cfg_attr(not(called), inline(always))]
     pub fn run<L: Loss<F>>(
         mut self,
         loss: L,
@@ -111,7 +111,7 @@ impl<F: Float> Job<'_, F> {
     }
 
     /// Some of its elements; the gradient begins so many before.
-    #[cfg_attr(not(small), inline(always))]
+    #[cfg_attr(not(called), inline(always))]
     fn block(&mut self, range: Range<usize>, margin: usize) -> Job<'_, F> {
         Job {
             pred: self.pred.get(range.clone()).unwrap_or_default(),
@@ -167,7 +167,7 @@ pub fn first_bad<F: Float, L: Loss<F>>(
 }
 
 /// What is wrong with an element: the target before the prediction.
-#[cfg_attr(small, inline(never))]
+#[cfg_attr(called, inline(never))]
 pub fn bad_element<F: Float, L: Loss<F>>(loss: L, pred: F, target: F, index: usize) -> Option<Error<F>> {
     if !loss.target_domain().holds(target) {
         return Some(Error::Target { index, value: target });
@@ -212,7 +212,7 @@ impl<F: Float, L: Loss<F>> Targets<L, F> for &[F] {
         Ok(total)
     }
 
-    #[cfg_attr(not(small), inline(always))]
+    #[cfg_attr(not(called), inline(always))]
     fn run(
         job: Job<'_, F, Self>,
         loss: L,

@@ -64,15 +64,15 @@ macro_rules! labels {
             }
 
             /// The label of a row, which there is.
-            #[cfg_attr(small, inline(never))]
+            #[cfg_attr(called, inline(never))]
             fn get(self, row: usize) -> Option<i128> {
                 match self { $(Labels::$name(labels) => labels.get(row).map(|&label| label.into()),)* }
             }
 
             /// The labels of rows from `first` on as numbers; -1 where one is none of so few classes, unless it is known that
             /// `all` are classes.
-            #[cfg_attr(not(small), inline(always))]
-            #[cfg_attr(small, inline(never))]
+            #[cfg_attr(not(called), inline(always))]
+            #[cfg_attr(called, inline(never))]
             pub fn classes_into<F: Float>(self, first: usize, classes: usize, all: bool, into: &mut [F]) {
                 if cfg!(small) {
                     for (row, into) in (first..).zip(into) {
@@ -143,15 +143,15 @@ impl<'a> Labels<'a> {
     }
 
     /// The class of a row, where its label is one.
-    #[cfg_attr(not(small), inline)]
-    #[cfg_attr(small, inline(never))]
+    #[cfg_attr(not(called), inline)]
+    #[cfg_attr(called, inline(never))]
     pub fn class_of(self, index: usize, classes: usize) -> Option<usize> {
         self.get(index).and_then(|value| usize::try_from(value).ok()).filter(|&class| class < classes)
     }
 
     /// Whether a row's label is the one that leaves it out.
-    #[cfg_attr(not(small), inline)]
-    #[cfg_attr(small, inline(never))]
+    #[cfg_attr(not(called), inline)]
+    #[cfg_attr(called, inline(never))]
     pub fn ignored(self, row: usize, ignore_index: Option<i64>) -> bool {
         ignore_index.is_some() && self.get(row) == ignore_index.map(i128::from)
     }

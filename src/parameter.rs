@@ -67,7 +67,7 @@ impl Parameter {
     /// let beta = Parameter { name: "beta", default: 1.0, values: Values::NotNegative, meaning: "" };
     /// assert_eq!(beta.domain(), "finite and not negative");
     /// ```
-    #[cfg_attr(small, inline(never))]
+    #[cfg_attr(called, inline(never))]
     pub fn domain(&self) -> &'static str {
         match self.values {
             Values::Positive => "finite and positive",
@@ -89,7 +89,7 @@ impl Parameter {
     /// let delta = Parameter { name: "delta", default: 1.0, values: Values::Positive, meaning: "" };
     /// assert_eq!(delta.check(0.0_f32).unwrap_err().to_string(), "delta is 0, but must be finite and positive");
     /// ```
-    #[cfg_attr(not(small), inline)]
+    #[cfg_attr(not(called), inline)]
     pub fn check<F: Float>(&self, value: F) -> Result<(), Error<F>> {
         if self.holds(value) { Ok(()) } else { Err(self.refused(value)) }
     }
@@ -100,7 +100,7 @@ impl Parameter {
     }
 
     /// Calls know the domain: of all this, a comparison or two is left there.
-    #[cfg_attr(not(small), inline(always))]
+    #[cfg_attr(not(called), inline(always))]
     fn holds<F: Float>(&self, value: F) -> bool {
         match self.values {
             Values::Positive => value > F::ZERO && value.finite(),
@@ -130,7 +130,7 @@ pub(crate) struct Given<'a, F>(pub &'a dyn Fn(&Parameter) -> Option<F>);
 
 impl<F: Float> Given<'_, F> {
     /// The value of one, or its default.
-    #[cfg_attr(small, inline(never))]
+    #[cfg_attr(called, inline(never))]
     pub fn value(&self, parameter: &Parameter) -> F {
         (self.0)(parameter).unwrap_or(F::from_f64(parameter.default))
     }

@@ -143,8 +143,8 @@ impl<F: Float> RowTargets<'_, F> {
     }
 
     /// The classes that the labels of rows from `first` on name, as numbers; -1 where one is none of so few classes.
-    #[cfg_attr(not(small), inline(always))]
-    #[cfg_attr(small, inline(never))]
+    #[cfg_attr(not(called), inline(always))]
+    #[cfg_attr(called, inline(never))]
     pub fn classes_of_labels(&self, first: usize, into: &mut [F]) {
         if let OfRow::Label(labels) = self.of {
             labels.classes_into(first, self.classes, self.all_classes, into);
@@ -186,7 +186,7 @@ impl<F: Float, L: RowLoss<F>> Targets<L, F> for RowTargets<'_, F> {
         self.rows(pred)
     }
 
-    #[cfg_attr(small, inline(never))]
+    #[cfg_attr(called, inline(never))]
     fn check_lengths(&self, pred: usize) -> Result<(), Error<F>> {
         let RowTargets { classes, stride, .. } = *self;
         if stride < classes {

@@ -40,8 +40,8 @@ pub struct Sums<V> {
 }
 
 impl<V: Lanes> Sums<V> {
-    #[cfg_attr(not(small), inline(always))]
-    #[cfg_attr(small, inline(never))]
+    #[cfg_attr(not(called), inline(always))]
+    #[cfg_attr(called, inline(never))]
     pub fn new(top: V, rest: [V; 2]) -> Self {
         let one = top.splat(V::Elem::ONE);
         let (sum, error) = two_sum_of(top, rest[0]);
@@ -53,8 +53,8 @@ impl<V: Lanes> Sums<V> {
     }
 
     /// S, the sum of the others over the greatest: the row's log-sum-exp is its maximum and ln(1 + S).
-    #[cfg_attr(not(small), inline(always))]
-    #[cfg_attr(small, inline(never))]
+    #[cfg_attr(not(called), inline(always))]
+    #[cfg_attr(called, inline(never))]
     pub fn odds(&self) -> V {
         let [high, low] = self.rest;
         let odds = high * self.of_top;
@@ -85,8 +85,8 @@ impl<V: Lanes> Sums<V> {
     }
 
     /// The share of an exponential.
-    #[cfg_attr(not(small), inline(always))]
-    #[cfg_attr(small, inline(never))]
+    #[cfg_attr(not(called), inline(always))]
+    #[cfg_attr(called, inline(never))]
     pub fn share(&self, exponential: V) -> V {
         exponential.mul_add(self.inverse[0], exponential * self.inverse[1])
     }
@@ -153,8 +153,8 @@ pub fn is_place<V: Lanes>(zero: V, at: usize, place: usize) -> V::Mask {
 }
 
 /// The greatest number of a row, and the place of the first element that equals it.
-#[cfg_attr(not(small), inline(always))]
-#[cfg_attr(small, inline(never))]
+#[cfg_attr(not(called), inline(always))]
+#[cfg_attr(called, inline(never))]
 pub fn maximum<V: Lanes>(zero: V, row: &[V::Elem]) -> (V::Elem, usize) {
     let max = greatest(zero, row);
     (max, place(zero, row, max))
@@ -186,8 +186,8 @@ pub fn before_line<V: Lanes>(slice: &[V::Elem]) -> usize {
 }
 
 /// The greatest number of a row. NaN is passed over, and of nothing it is -inf.
-#[cfg_attr(not(small), inline(always))]
-#[cfg_attr(small, inline(never))]
+#[cfg_attr(not(called), inline(always))]
+#[cfg_attr(called, inline(never))]
 pub fn greatest<V: Lanes>(zero: V, row: &[V::Elem]) -> V::Elem {
     let none = zero.splat(-V::Elem::INFINITY);
     let (mut max, mut other) = (none, none);
@@ -243,8 +243,8 @@ fn greater_of_part<V: Lanes>(zero: V, part: &[V::Elem], max: V) -> V {
 }
 
 /// The place of the first element that equals `of`; 0 where there is none.
-#[cfg_attr(not(small), inline(always))]
-#[cfg_attr(small, inline(never))]
+#[cfg_attr(not(called), inline(always))]
+#[cfg_attr(called, inline(never))]
 pub fn place<V: Lanes>(zero: V, row: &[V::Elem], of: V::Elem) -> usize {
     let wanted = zero.splat(of);
     for at in (0..row.len()).step_by(V::LANES) {
@@ -309,8 +309,8 @@ impl<'a, F: Float> Row<'a, F> {
 
     /// The sum of all exponentials but that of the place `except`. Where they are kept, the gradient's room holds them.
     /// `shaped` is what [`Logits::shaped`] says.
-    #[cfg_attr(not(small), inline(always))]
-    #[cfg_attr(small, inline(never))]
+    #[cfg_attr(not(called), inline(always))]
+    #[cfg_attr(called, inline(never))]
     pub fn exponentials<V, const WIDTH: usize, const PARTS: usize>(
         &mut self,
         zero: V,
@@ -328,8 +328,8 @@ impl<'a, F: Float> Row<'a, F> {
     }
 
     /// The same sum before its fold: lanes and their errors.
-    #[cfg_attr(not(small), inline(always))]
-    #[cfg_attr(small, inline(never))]
+    #[cfg_attr(not(called), inline(always))]
+    #[cfg_attr(called, inline(never))]
     pub fn lane_sums<V, const WIDTH: usize, const PARTS: usize>(
         &mut self,
         zero: V,
@@ -399,7 +399,7 @@ impl<'a, F: Float> Row<'a, F> {
         (into[0][0], into[1][0]) = (sum.high, sum.low);
     }
 
-    #[inline(always)]
+    #[cfg_attr(not(called), inline(always))]
     fn block<
         V,
         const WIDTH: usize,

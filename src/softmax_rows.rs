@@ -87,7 +87,7 @@ impl<F: Float, L: Loss<F>> OverSoftmax<F, L> {
     }
 
     /// The same for labels alone.
-    #[cfg_attr(small, inline(never))]
+    #[cfg_attr(called, inline(never))]
     fn run_labels(
         self,
         mut job: Job<'_, F, RowTargets<'_, F>>,

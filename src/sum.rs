@@ -150,8 +150,8 @@ pub fn quick_two_sum_of<V: Lanes>(a: V, b: V) -> (V, V) {
 
 /// `a * b` and what its rounding leaves out, exactly, for numbers that are neither huge nor tiny. Either way to it gives
 /// the same bits.
-#[cfg_attr(not(small), inline(always))]
-#[cfg_attr(small, inline(never))]
+#[cfg_attr(not(called), inline(always))]
+#[cfg_attr(called, inline(never))]
 pub fn two_product_of<V: Lanes>(a: V, b: V) -> (V, V) {
     let high = a * b;
     if V::FUSED {
@@ -185,8 +185,8 @@ pub struct HighLow<F> {
 /// is not finite, it alone is the result, as plain summation would have it.
 ///
 /// Where size is what counts, it is one copy for all losses.
-#[cfg_attr(not(any(small, not(portable_simd))), inline(always))]
-#[cfg_attr(any(small, not(portable_simd)), inline(never))]
+#[cfg_attr(not(any(called, not(portable_simd))), inline(always))]
+#[cfg_attr(any(called, not(portable_simd)), inline(never))]
 pub fn fold<F: Float, const WIDTH: usize>(
     sums: &[F; WIDTH],
     errors: Option<&[F; WIDTH]>,
@@ -328,8 +328,8 @@ impl<F: Float> HighLow<F> {
     /// `self / by`, within 1 ULP; `by` is finite and not 0.
     ///
     /// The quotient of the high parts is mended by its exact remainder. Pairs far from 1 are brought to exponent 0 first.
-    #[cfg_attr(not(small), inline)]
-    #[cfg_attr(small, inline(never))]
+    #[cfg_attr(not(called), inline)]
+    #[cfg_attr(called, inline(never))]
     pub fn divide(self, by: Self) -> F {
         let quotient = self.high / by.high;
         if self.high == F::ZERO || !self.high.finite() {
@@ -385,7 +385,7 @@ fn exponent<F: Float>(x: F) -> i32 {
 }
 
 /// x 2^e, in three steps of which none leaves the range before the result does.
-#[cfg_attr(small, inline(never))]
+#[cfg_attr(called, inline(never))]
 fn scale<F: Float>(x: F, e: i32) -> F {
     let bias = bias(F::BITS, F::SIGNIFICAND);
     let power = |e: i32| F::from_pattern(((e + bias) as u64) << (F::SIGNIFICAND - 1));

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 const ALWAYS: &str = "#[inline(always)]";
 /// The same but where size is what counts: those builds have no levels to choose from.
-const BUT_FOR_SIZE: &str = "#[cfg_attr(not(small), inline(always))]";
+const BUT_FOR_SIZE: &str = "#[cfg_attr(not(called), inline(always))]";
 
 /// What an `impl` or `trait` is of, if its methods are over lanes.
 const OVER_LANES: [&str; 12] = [
@@ -182,8 +182,8 @@ fn the_scan_knows_functions_from_other_things() {
     let bare = |source: &str| scan(source).bare;
     assert_eq!(bare("fn f<V: Lanes>(x: V) -> V { x }"), ["f"]);
     assert_eq!(bare("pub fn f<F: Float, V: Lanes<Elem = F>>(x: [V; 4]) -> V { x }"), ["f"]);
-    assert_eq!(bare("#[cfg_attr(not(small), inline(always))] fn f<V: Lanes>(x: V) { }"), [""; 0]);
-    assert_eq!(bare("#[cfg_attr(small, inline(always))] fn f<V: Lanes>(x: V) { }"), ["f"]);
+    assert_eq!(bare("#[cfg_attr(not(called), inline(always))] fn f<V: Lanes>(x: V) { }"), [""; 0]);
+    assert_eq!(bare("#[cfg_attr(called, inline(always))] fn f<V: Lanes>(x: V) { }"), ["f"]);
     assert_eq!(bare("unsafe fn f(x: __m256) -> __m256 { x }"), ["f"]);
     assert_eq!(bare("#[target_feature(enable = \"avx2\")] fn f(x: __m256) { }"), [""; 0]);
     assert_eq!(bare("fn f<V>(x: V)\nwhere\n    V: Lanes,\n{}"), ["f"]);

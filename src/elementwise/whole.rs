@@ -47,7 +47,7 @@ pub struct PlainRows<'a, F, const WIDTH: usize> {
 impl<F: Float, const WIDTH: usize> PlainRows<'_, F, WIDTH> {
     /// Works on all rows. On a bad value, the index that its register begins at. `FAR` is whether to fetch ahead, and
     /// `STAGED` whether slopes go to the stage; what is far and not staged is in place.
-    #[inline(always)]
+    #[cfg_attr(not(called), inline(always))]
     pub fn passes<L, V, const PARTS: usize, const GRAD: bool, const FAR: bool, const STAGED: bool>(
         mut self,
         loss: L,
@@ -67,7 +67,7 @@ impl<F: Float, const WIDTH: usize> PlainRows<'_, F, WIDTH> {
     }
 
     /// Works on `ROWS` rows at a time, as long as there are so many: on `W`, which is `V` or `ROWS` of it.
-    #[inline(always)]
+    #[cfg_attr(not(called), inline(always))]
     fn pass<
         L,
         V,

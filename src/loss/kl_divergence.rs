@@ -72,7 +72,7 @@ impl<F: Float> Loss<F> for KlDivergence {
 }
 
 /// What [`Loss::at`] finds, bit for bit, if all targets are 0 or normal, and every p is normal, a logarithm, or that of a 0.
-#[inline(always)]
+#[cfg_attr(not(called), inline(always))]
 fn usual<V: Lanes, const PROBABILITIES: bool>(pred: V, target: V) -> Option<(V, V)> {
     let zero = pred.splat(V::Elem::ZERO);
     let (log_p, slope) = if PROBABILITIES { (ln_normal(pred), target / pred) } else { (pred, target) };

@@ -183,8 +183,8 @@ pub(crate) fn scaling_magic<V: Lanes>(up: V) -> V {
 }
 
 /// e^(z / T) in units of the class, scaled up by what `magic` says, see [`scaling_magic`]. Without `TEMPERED`, T is 1.
-#[cfg_attr(not(small), inline(always))]
-#[cfg_attr(small, inline(never))]
+#[cfg_attr(not(called), inline(always))]
+#[cfg_attr(called, inline(never))]
 pub(crate) fn scaled<V: Lanes, const TEMPERED: bool>(z: V, magic: V, of: &Scaling<V::Elem>) -> V {
     let (q, one) = (V::Elem::EXP.q, z.splat(V::Elem::ONE));
     let biased = z.mul_add(z.splat(of.log2_e), magic);
@@ -234,8 +234,8 @@ pub(crate) fn scaled_power<V: Lanes>(z: V, magic: V, of: &Scaling<V::Elem>) -> V
 ///     math::exp_nonpositive(-distance.abs())
 /// }
 /// ```
-#[cfg_attr(not(small), inline(always))]
-#[cfg_attr(small, inline(never))]
+#[cfg_attr(not(called), inline(always))]
+#[cfg_attr(called, inline(never))]
 pub fn exp_nonpositive<V: Lanes>(x: V) -> V {
     let of = V::Elem::EXP;
     let x = x.splat(of.lowest).max(x);
@@ -259,8 +259,8 @@ pub fn exp_nonpositive<V: Lanes>(x: V) -> V {
 ///     math::exp(logit)
 /// }
 /// ```
-#[cfg_attr(not(small), inline(always))]
-#[cfg_attr(small, inline(never))]
+#[cfg_attr(not(called), inline(always))]
+#[cfg_attr(called, inline(never))]
 pub fn exp<V: Lanes>(x: V) -> V {
     let of = V::Elem::EXP;
     let x = x.clamp(x.splat(of.lowest), x.splat(of.highest));
@@ -331,8 +331,8 @@ pub(crate) fn exp_parts<V: Lanes>(x: [V; 2]) -> (V, [V; 2]) {
 ///     math::exp_m1(change)
 /// }
 /// ```
-#[cfg_attr(not(small), inline(always))]
-#[cfg_attr(small, inline(never))]
+#[cfg_attr(not(called), inline(always))]
+#[cfg_attr(called, inline(never))]
 pub fn exp_m1<V: Lanes>(x: V) -> V {
     // Half the result is (s - 1/2) + s (r + r^2 Q), s = 2^(n-1), which is a number for n = 128 (f32) and 1024 (f64)
     // too. What s - 1/2 and its sum with s r_high lose is added to the small part, and so is what the rounding of r

@@ -73,8 +73,8 @@ pub const F64: Constants<f64> = Constants {
 ///     -math::ln(probability)
 /// }
 /// ```
-#[cfg_attr(not(small), inline(always))]
-#[cfg_attr(small, inline(never))]
+#[cfg_attr(not(called), inline(always))]
+#[cfg_attr(called, inline(never))]
 pub fn ln<V: Lanes>(x: V) -> V {
     let of = V::Elem::LN;
     let shift = V::Elem::SIGNIFICAND - 1;
@@ -121,8 +121,8 @@ pub(crate) fn normal<V: Lanes>(x: V) -> V::Mask {
 ///     math::ln_1p(-p)
 /// }
 /// ```
-#[cfg_attr(not(small), inline(always))]
-#[cfg_attr(small, inline(never))]
+#[cfg_attr(not(called), inline(always))]
+#[cfg_attr(called, inline(never))]
 pub fn ln_1p<V: Lanes>(x: V) -> V {
     let of = V::Elem::LN;
     let one = x.splat(V::Elem::ONE);
@@ -154,8 +154,8 @@ pub fn ln_1p<V: Lanes>(x: V) -> V {
 ///     math::ln_1p_unit(math::exp_nonpositive(-x.abs()))
 /// }
 /// ```
-#[cfg_attr(not(small), inline(always))]
-#[cfg_attr(small, inline(never))]
+#[cfg_attr(not(called), inline(always))]
+#[cfg_attr(called, inline(never))]
 pub fn ln_1p_unit<V: Lanes>(x: V) -> V {
     V::Elem::ln_1p_unit(x)
 }
@@ -164,7 +164,7 @@ pub fn ln_1p_unit<V: Lanes>(x: V) -> V {
 ///
 /// - Valid range: from 2^-100 up to what is below 1; on levels that fuse.
 /// - Max error in ULP: f32 0.869 and 0.873 over all inputs; f64 0.877 and 0.978 over 10^8.
-#[inline(always)]
+#[cfg_attr(not(called), inline(always))]
 pub(crate) fn ln_with_rest<V: Lanes>(p: V, rest: V) -> (V, V) {
     V::Elem::ln_with_rest(p, rest)
 }
@@ -212,8 +212,8 @@ fn outside<V: Lanes>(x: V, of: V, sum: V) -> V {
 }
 
 // Fit error 2^-27.7.
-#[cfg_attr(not(small), inline(always))]
-#[cfg_attr(small, inline(never))]
+#[cfg_attr(not(called), inline(always))]
+#[cfg_attr(called, inline(never))]
 pub(super) fn ln_of_parts_f32<V: Lanes<Elem = f32>>(f: V, minus_k: V) -> V {
     const Q: [f32; 9] = [
         -0.5,
@@ -359,8 +359,8 @@ pub(super) fn ln_with_rest_f64<V: Lanes<Elem = f64>>(p: V, rest: V) -> (V, V) {
 }
 
 /// ln(1 + f) - `minus_k` ln 2, from s = f / (2 + f) and the coefficients q of (2 atanh(s) / s - 2) / s^2 in s^2.
-#[cfg_attr(not(small), inline(always))]
-#[cfg_attr(small, inline(never))]
+#[cfg_attr(not(called), inline(always))]
+#[cfg_attr(called, inline(never))]
 fn by_atanh<V: Lanes<Elem = f64>>(f: V, s: V, minus_k: V, q: &[f64]) -> V {
     let [ln_2_high, ln_2_low] = F64.ln_2;
     let z = s * s;

@@ -26,8 +26,8 @@ use super::{exp_nonpositive, ln_1p_unit};
 ///     math::div_one_plus(odds, odds)
 /// }
 /// ```
-#[cfg_attr(not(small), inline(always))]
-#[cfg_attr(small, inline(never))]
+#[cfg_attr(not(called), inline(always))]
+#[cfg_attr(called, inline(never))]
 pub fn div_one_plus<V: Lanes>(num: V, e: V) -> V {
     let one = e.splat(V::Elem::ONE);
     let high = one + e;
@@ -50,8 +50,8 @@ pub fn div_one_plus<V: Lanes>(num: V, e: V) -> V {
 ///     x * math::logistic(x)
 /// }
 /// ```
-#[cfg_attr(not(small), inline(always))]
-#[cfg_attr(small, inline(never))]
+#[cfg_attr(not(called), inline(always))]
+#[cfg_attr(called, inline(never))]
 pub fn logistic<V: Lanes>(x: V) -> V {
     let e = exp_nonpositive(-x.abs());
     let negative = x.lt(x.splat(V::Elem::ZERO));
@@ -72,8 +72,8 @@ pub fn logistic<V: Lanes>(x: V) -> V {
 ///     math::softplus(-margin)
 /// }
 /// ```
-#[cfg_attr(not(small), inline(always))]
-#[cfg_attr(small, inline(never))]
+#[cfg_attr(not(called), inline(always))]
+#[cfg_attr(called, inline(never))]
 pub fn softplus<V: Lanes>(x: V) -> V {
     x.splat(V::Elem::ZERO).max(x) + ln_1p_unit(exp_nonpositive(-x.abs()))
 }

@@ -196,8 +196,8 @@ enum AnyShareLoss<F> {
 }
 
 impl<F: Float> Loss<F> for AnyShareLoss<F> {
-    #[cfg_attr(not(small), inline(always))]
-    #[cfg_attr(small, inline(never))]
+    #[cfg_attr(not(called), inline(always))]
+    #[cfg_attr(called, inline(never))]
     fn at<V: Lanes<Elem = F>>(self, log_share: V, target: V) -> (V, V) {
         match self {
             AnyShareLoss::MinusLog(loss) => loss.at(log_share, target),

@@ -56,8 +56,8 @@ impl<F: Float> Cap<F> {
         [z.load(highs), z.load(lows)]
     }
 
-    #[cfg_attr(not(small), inline(always))]
-    #[cfg_attr(small, inline(never))]
+    #[cfg_attr(not(called), inline(always))]
+    #[cfg_attr(called, inline(never))]
     fn difference_of<V: Lanes<Elem = F>>(self, z: V, max: V) -> [V; 2] {
         let (zero, one, cap) = (z.splat(F::ZERO), z.splat(F::ONE), z.splat(self.0));
         let (fading, fading_max) = (self.fading(z).value(), self.fading(max).value());
@@ -101,8 +101,8 @@ impl<F: Float> Cap<F> {
     }
 
     /// e^(2 x / c) for an x <= 0, high and low.
-    #[cfg_attr(not(small), inline(always))]
-    #[cfg_attr(small, inline(never))]
+    #[cfg_attr(not(called), inline(always))]
+    #[cfg_attr(called, inline(never))]
     fn grown<V: Lanes<Elem = F>>(self, [high, low]: [V; 2]) -> Grown<V> {
         let cap = high.splat(self.0);
         let quotient = high / cap;
@@ -128,8 +128,8 @@ impl<V: Lanes> Grown<V> {
         [high * power, low * power]
     }
 
-    #[cfg_attr(not(small), inline(always))]
-    #[cfg_attr(small, inline(never))]
+    #[cfg_attr(not(called), inline(always))]
+    #[cfg_attr(called, inline(never))]
     fn value(self) -> [V; 2] {
         self.scaled(self.power.splat(V::Elem::EXP.down()))
     }
@@ -152,16 +152,16 @@ fn plus_one<V: Lanes>([high, low]: [V; 2]) -> [V; 2] {
     [sum, error + low]
 }
 
-#[cfg_attr(not(small), inline(always))]
-#[cfg_attr(small, inline(never))]
+#[cfg_attr(not(called), inline(always))]
+#[cfg_attr(called, inline(never))]
 fn product<V: Lanes>(a: [V; 2], b: [V; 2]) -> [V; 2] {
     let (high, low) = two_product_of(a[0], b[0]);
     [high, low + (a[0] * b[1] + a[1] * b[0])]
 }
 
 /// `above` / ((1 + `a`) (1 + `b`)).
-#[cfg_attr(not(small), inline(always))]
-#[cfg_attr(small, inline(never))]
+#[cfg_attr(not(called), inline(always))]
+#[cfg_attr(called, inline(never))]
 fn over_cosines<V: Lanes>(above: [V; 2], a: [V; 2], b: [V; 2]) -> [V; 2] {
     let below = product(plus_one(a), plus_one(b));
     let high = above[0] / below[0];

@@ -30,7 +30,7 @@ pub struct Logits<F> {
 }
 
 impl<F: Float> Logits<F> {
-    #[cfg_attr(small, inline(never))]
+    #[cfg_attr(called, inline(never))]
     pub fn new(temperature: F, soft_cap: Option<F>) -> Self {
         let [ln_2, tail] = F::SOFTMAX.ln_2;
         let product = two_product(temperature, ln_2);
@@ -73,8 +73,8 @@ impl<F: Float> Logits<F> {
     }
 
     /// The logit under its cap, c tanh(z / c).
-    #[cfg_attr(not(small), inline(always))]
-    #[cfg_attr(small, inline(never))]
+    #[cfg_attr(not(called), inline(always))]
+    #[cfg_attr(called, inline(never))]
     pub fn cap<V: Lanes<Elem = F>>(&self, z: V) -> V {
         if !self.capped() {
             return z;
@@ -84,8 +84,8 @@ impl<F: Float> Logits<F> {
     }
 
     /// How the capped logit over the temperature changes with the logit.
-    #[cfg_attr(not(small), inline(always))]
-    #[cfg_attr(small, inline(never))]
+    #[cfg_attr(not(called), inline(always))]
+    #[cfg_attr(called, inline(never))]
     pub fn slope<V: Lanes<Elem = F>>(&self, z: V) -> V {
         let inverse = z.splat(self.scaling.inverse);
         if self.capped() { self.cap.slope(z) * inverse } else { inverse }
@@ -98,8 +98,8 @@ impl<F: Float> Logits<F> {
     }
 
     /// How far a logit lies below the greatest one, both under the cap and over the temperature.
-    #[cfg_attr(not(small), inline(always))]
-    #[cfg_attr(small, inline(never))]
+    #[cfg_attr(not(called), inline(always))]
+    #[cfg_attr(called, inline(never))]
     pub fn down<V: Lanes<Elem = F>>(&self, max: V, z: V) -> V {
         let (max, z) = match self.capped() {
             true => {
@@ -117,8 +117,8 @@ impl<F: Float> Logits<F> {
     }
 
     /// The exponentials of rows whose greatest logits, finite ones, are `max`.
-    #[cfg_attr(not(small), inline(always))]
-    #[cfg_attr(small, inline(never))]
+    #[cfg_attr(not(called), inline(always))]
+    #[cfg_attr(called, inline(never))]
     pub fn against<V: Lanes<Elem = F>>(self, max: V) -> Power<V> {
         let of = F::SOFTMAX;
         let zero = max.splat(F::ZERO);
@@ -197,8 +197,8 @@ impl<V: Lanes> Power<V> {
     }
 
     /// The same for any logit, under its cap.
-    #[cfg_attr(not(small), inline(always))]
-    #[cfg_attr(small, inline(never))]
+    #[cfg_attr(not(called), inline(always))]
+    #[cfg_attr(called, inline(never))]
     pub fn of(&self, z: V) -> V {
         let [high, low] = match self.capped() {
             true => self.logits.cap.difference(z, self.max),

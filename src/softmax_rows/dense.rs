@@ -190,8 +190,8 @@ impl<F: Float> Distribution<'_, F> {
         if self.of.is_empty() { None } else { domain.inside(load_from(zero, self.of, at).0) }
     }
 
-    #[cfg_attr(not(small), inline(always))]
-    #[cfg_attr(small, inline(never))]
+    #[cfg_attr(not(called), inline(always))]
+    #[cfg_attr(called, inline(never))]
     fn at<V: Lanes<Elem = F>>(&self, zero: V, at: usize) -> V {
         let mut target = match self.of.is_empty() {
             true => is_place(zero, at, self.label).select(zero.splat(F::ONE), zero),

@@ -26,8 +26,8 @@ impl<F: Float, V: Lanes<Elem = F>> Weights<V> {
         Weights { row: one, class: one, masked: one.eq(zero) }
     }
 
-    #[cfg_attr(not(small), inline(always))]
-    #[cfg_attr(small, inline(never))]
+    #[cfg_attr(not(called), inline(always))]
+    #[cfg_attr(called, inline(never))]
     pub fn new(job: &Job<'_, F, RowTargets<'_, F>>, zero: V, first: usize, count: usize) -> Self {
         let row = match job.weights.get(first..first + count) {
             Some(weights) => zero.load_first(weights),
@@ -76,8 +76,8 @@ pub struct Found<V: Lanes> {
 }
 
 impl<F: Float, V: Lanes<Elem = F>> Known<V> {
-    #[cfg_attr(not(small), inline(always))]
-    #[cfg_attr(small, inline(never))]
+    #[cfg_attr(not(called), inline(always))]
+    #[cfg_attr(called, inline(never))]
     pub fn find(&self, lift: F, factor: F, of: &OverSoftmax<F, ()>) -> Found<V> {
         let Known { weights, own, rest, hit, .. } = *self;
         let (zero, one, nan) = (own.splat(F::ZERO), own.splat(F::ONE), own.splat(F::NAN));

@@ -144,8 +144,8 @@ pub(super) struct Batch<F> {
 }
 
 /// The logits of a row.
-#[cfg_attr(not(small), inline(always))]
-#[cfg_attr(small, inline(never))]
+#[cfg_attr(not(called), inline(always))]
+#[cfg_attr(called, inline(never))]
 fn logits<'j, F: Float>(job: &'j Job<'_, F, RowTargets<'_, F>>, row: usize) -> &'j [F] {
     let RowTargets { classes, stride, .. } = job.target;
     let logits = if job.pred.is_empty() { &*job.grad } else { job.pred };
