@@ -151,7 +151,8 @@ pub trait Lanes:
     /// The greatest of all lanes, none of which is NaN.
     fn greatest(self) -> Self::Elem;
     /// Between `low` and `high`; NaN in `self` stays NaN.
-    #[inline(always)]
+    #[cfg_attr(not(called), inline(always))]
+    #[cfg_attr(called, inline(never))]
     fn clamp(self, low: Self, high: Self) -> Self {
         high.min(low.max(self))
     }

@@ -102,16 +102,6 @@ pub fn align_frame() {
 
 /// The sums of all registers and their errors as numbers, for [`fold`].
 #[inline(always)]
-pub fn rows_of<V: Lanes, const WIDTH: usize, const PARTS: usize>(
-    sums: [LaneSum<V>; PARTS],
-) -> [[V::Elem; WIDTH]; 2] {
-    let [mut sum_row, mut error_row] = [[V::Elem::ZERO; WIDTH]; 2];
-    store_rows(sums, &mut sum_row, &mut error_row);
-    [sum_row, error_row]
-}
-
-/// The same, written where they are wanted.
-#[inline(always)]
 pub fn store_rows<V: Lanes, const WIDTH: usize, const PARTS: usize>(
     sums: [LaneSum<V>; PARTS],
     sum_row: &mut [V::Elem; WIDTH],
@@ -129,8 +119,22 @@ pub fn store_rows<V: Lanes, const WIDTH: usize, const PARTS: usize>(
 #[inline(always)]
 pub fn difference<V: Lanes>(a: V, b: V) -> (V, V) {
     let high = a - b;
+    (high, rest_of_difference(a, b, high))
+}
+
+/// The same with a difference that is no larger than the largest number: the rest has what is more, rounded. It is NaN or
+/// infinite where `a` or `b` is.
+#[inline(always)]
+pub fn bounded_difference<V: Lanes>(a: V, b: V) -> (V, V) {
+    let most = a.splat(V::Elem::MAX);
+    let high = (a - b).clamp(-most, most);
+    (high, rest_of_difference(a, b, high))
+}
+
+#[inline(always)]
+fn rest_of_difference<V: Lanes>(a: V, b: V, high: V) -> V {
     let of_b = a - high;
-    (high, (a - (high + of_b)) + (of_b - b))
+    (a - (high + of_b)) + (of_b - b)
 }
 
 /// `a + b` and what its rounding leaves out, exactly.

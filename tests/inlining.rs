@@ -1,7 +1,7 @@
 //! Every function over lanes bears `#[inline(always)]`: a call that stays a call is compiled without its register's
 //! instructions, and costs up to 36 times the time, in silence.
 //!
-//! The first tests read the source. The last one measures: `cargo test --release --test inlining`.
+//! These tests read the source; what it comes to is measured by `cargo test -p fused-loss-cli --test registers`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -193,58 +193,4 @@ fn the_scan_knows_functions_from_other_things() {
     assert_eq!(bare("// fn f<V: Lanes>() {\nfn g(x: fn(u64) -> u64) { }"), [""; 0]);
     assert_eq!(bare("#[cfg(test)] mod tests { fn f<V: Lanes>() { } }"), [""; 0]);
     assert_eq!(bare("macro_rules! m { () => {$( impl Add for $type { fn add(self) { } } )*}; }"), ["add"]);
-}
-
-/// What a lost `#[inline(always)]` would cost, measured against loops that cannot lose it.
-#[cfg(not(debug_assertions))]
-#[test]
-fn registers_are_worth_it() {
-    use fused_loss::{AnyLoss, BceWithLogits, Elementwise, Level};
-    use std::time::Instant;
-
-    let n = 8192;
-    let pred: Vec<f32> = (0..n).map(|i| (i % 1013) as f32 * 0.016 - 8.0).collect();
-    let target: Vec<f32> = (0..n).map(|i| (i % 2) as f32).collect();
-    let mut grad = vec![0.0; n];
-    // The best of many, since other work on the machine only ever adds to a time.
-    let best = |work: &mut dyn FnMut()| {
-        let time = |work: &mut dyn FnMut()| {
-            let start = Instant::now();
-            work();
-            start.elapsed().as_secs_f64()
-        };
-        (0..300).map(|_| time(work)).fold(f64::INFINITY, f64::min)
-    };
-    let Some(avx2) = Level::find("avx2") else { return };
-    let fast = best(&mut || {
-        let sum = BceWithLogits::default().batch(&pred, &target).gradient(&mut grad).level(avx2).sum();
-        std::hint::black_box(sum).unwrap();
-    });
-    let plain = best(&mut || {
-        let mut sum = 0.0;
-        for ((slope, &x), &y) in grad.iter_mut().zip(&pred).zip(&target) {
-            let e = libm::expf(-x.abs());
-            sum += x.max(0.0) - x * y + libm::log1pf(e);
-            *slope = if x < 0.0 { e / (1.0 + e) } else { 1.0 / (1.0 + e) } - y;
-        }
-        std::hint::black_box(sum);
-    });
-    println!("bce-with-logits: {:.2} times a plain loop over libm", plain / fast);
-    assert!(plain > 3.0 * fast, "AVX2 takes {fast}, a plain loop {plain}");
-
-    let scalar = Level::find("scalar").expect("every CPU has it");
-    // Every loss takes numbers between 0 and 1.
-    let pred: Vec<f32> = (0..n).map(|i| ((i % 1013) as f32 + 0.5) / 1013.0).collect();
-    for entry in AnyLoss::<f32>::list() {
-        let loss = AnyLoss::<f32>::named(entry.name, |_| None).expect("of the list");
-        let mut time = |level: Level| {
-            best(&mut || {
-                std::hint::black_box(loss.batch(&pred, &target).gradient(&mut grad).level(level).sum())
-                    .unwrap();
-            })
-        };
-        let (fast, slow) = (time(avx2), time(scalar));
-        println!("{}: AVX2 {:.2} times the scalar level", entry.name, slow / fast);
-        assert!(slow > 2.0 * fast, "{}: AVX2 takes {fast}, scalar {slow}", entry.name);
-    }
 }

@@ -36,17 +36,18 @@ async function read(url) {
   return response.arrayBuffer();
 }
 
-/** What a call looks like in memory, beside the Rust side's `Call`: fields one after the other, f64 and i64 first. */
+/** What a call looks like in memory, beside the Rust side's `Call`: fields one after the other, each aligned. */
 const LAYOUT = Object.entries({
-  scale: "f64", ignoreIndex: "i64", value: "f64",
-  errorValue: "f64", labelLow: "u64", labelHigh: "i64",
-  errorIndex: "u32", errorOther: "u32", what: "slice", domain: "slice",
-  loss: "u32", overRows: "u32", parameters: "slice", pred: "slice", target: "slice", labels: "u32",
+  scale: "f64", ignoreIndex: "i64",
+  loss: "u32", overRows: "u32", pred: "slice", target: "slice", labels: "u32",
   classes: "u32", hasClasses: "u32", stride: "u32", inPlace: "u32",
   weights: "slice", grad: "slice", add: "u32", losses: "slice", classWeights: "slice", logSumExp: "slice",
-  hits: "slice", ignore: "u32", end: "u32", count: "u32",
+  hits: "slice", ignore: "u32", end: "u32", count: "u32", parameters: "slice",
+  value: "f64", errorValue: "f64", labelLow: "u64", labelHigh: "i64",
+  errorIndex: "u32", errorOther: "u32", what: "slice", domain: "slice",
 }).reduce((fields, [name, type]) => {
-  fields[name] = { type, at: fields.size ?? 0 };
+  const alignment = type.endsWith("64") ? 8 : 4;
+  fields[name] = { type, at: Math.ceil((fields.size ?? 0) / alignment) * alignment };
   Object.defineProperty(fields, "size", { value: fields[name].at + (type === "u32" ? 4 : 8), writable: true });
   return fields;
 }, {});

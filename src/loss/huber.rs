@@ -1,5 +1,5 @@
 use super::*;
-use crate::sum::{difference, finite_or_zero};
+use crate::sum::{bounded_difference, difference};
 
 /// Huber's loss (1964): with r = pred - target,
 ///
@@ -8,7 +8,7 @@ use crate::sum::{difference, finite_or_zero};
 /// ```
 ///
 /// Its mean is PyTorch's `huber_loss`. Value and slope are continuous at delta. Pred and target: any number; NaN gives
-/// NaN, and an infinite r (of finite numbers too) an infinite loss. delta: positive and finite. Within 2 ULP.
+/// NaN, an infinite one an infinite loss. delta: positive and finite. Within 2 ULP.
 ///
 /// ```
 /// use fused_loss::{Elementwise, Huber};
@@ -27,12 +27,7 @@ impl<F: Float> Loss<F> for Huber<F> {
 
     #[inline(always)]
     fn at<V: Lanes<Elem = F>>(self, pred: V, target: V) -> (V, V) {
-        let (residual, rest) = difference(pred, target);
-        let delta = residual.splat(self.delta);
-        let slope = residual.clamp(-delta, delta);
-        // slope (r - slope / 2), with what the rounding of r left out: above delta, 2 ULP would not hold.
-        let lever = slope.neg_mul_add(residual.splat(F::HALF), residual);
-        (slope.mul_add(lever, finite_or_zero(slope * rest)), slope)
+        parabola_then_line(pred, target, self.delta, F::ONE)
     }
 
     fn definition(self, pred: f64, target: f64) -> f64 {
@@ -45,7 +40,36 @@ impl<F: Float> Loss<F> for Huber<F> {
     }
 }
 
-const DELTA: Parameter = Parameter::new("delta", 1.0, Values::Positive, "where the quadratic part ends");
+/// With r = pred - target: r^2 / (2 scale), and beyond the knee its tangent.
+#[cfg_attr(not(called), inline(always))]
+#[cfg_attr(called, inline(never))]
+pub(super) fn parabola_then_line<V: Lanes>(pred: V, target: V, knee: V::Elem, scale: V::Elem) -> (V, V) {
+    // Where all losses are numbers, none of their parts is too large.
+    if !cfg!(small) {
+        let (lever, rest, slope) = parts(difference(pred, target), knee, scale);
+        let loss = slope.mul_add(lever, rest);
+        if loss.eq(loss).all() {
+            return (loss, slope);
+        }
+    }
+    let (lever, rest, slope) = parts(bounded_difference(pred, target), knee, scale);
+    let infinity = pred.splat(V::Elem::INFINITY);
+    // It is no number where r is infinite, or the loss beyond the largest.
+    let rest = rest.gt(-infinity).select(rest, infinity);
+    (slope.mul_add(lever, rest), slope)
+}
+
+/// Lever and rest of the loss slope (r - inner / 2), where inner is r up to the knee, and the slope. The rest is what the
+/// rounding of r left out: beyond the knee, 2 ULP would not hold.
+#[inline(always)]
+fn parts<V: Lanes>((residual, rest): (V, V), knee: V::Elem, scale: V::Elem) -> (V, V, V) {
+    let knee = residual.splat(knee);
+    let inner = residual.clamp(-knee, knee);
+    let slope = inner / residual.splat(scale);
+    (inner.neg_mul_add(residual.splat(V::Elem::HALF), residual), slope * rest, slope)
+}
+
+const DELTA: Parameter = Parameter::new("delta", 1.0, Values::Positive, "where the parabola ends");
 
 named!(Huber<F> = "huber": "(p - y)^2 / 2 where |p - y| <= delta, else delta (|p - y| - delta / 2)",
     delta: DELTA);

@@ -1,5 +1,5 @@
+use super::huber::parabola_then_line;
 use super::*;
-use crate::sum::{difference, finite_or_zero};
 
 /// Smooth L1 (Girshick 2015): Huber's loss over beta. With r = pred - target,
 ///
@@ -7,7 +7,7 @@ use crate::sum::{difference, finite_or_zero};
 /// loss = r^2 / (2 beta) where |r| < beta, else |r| - beta / 2        slope = clamp(r / beta, -1, 1)
 /// ```
 ///
-/// Its mean is PyTorch's `smooth_l1_loss`; beta = 0 is [`Mae`]. Pred and target: any number; NaN gives NaN, infinite r inf.
+/// Its mean is PyTorch's `smooth_l1_loss`; beta = 0 is [`Mae`]. Pred and target: any number; NaN gives NaN, infinite ones inf.
 /// beta: finite, not negative. Within 2 ULP.
 ///
 /// ```
@@ -30,13 +30,7 @@ impl<F: Float> Loss<F> for SmoothL1<F> {
         if self.beta == F::ZERO {
             return Mae.at(pred, target);
         }
-        let (residual, rest) = difference(pred, target);
-        let beta = residual.splat(self.beta);
-        let inner = residual.clamp(-beta, beta);
-        let slope = inner / beta;
-        // slope (r - inner / 2), with what the rounding of r left out.
-        let lever = inner.neg_mul_add(residual.splat(F::HALF), residual);
-        (slope.mul_add(lever, finite_or_zero(slope * rest)), slope)
+        parabola_then_line(pred, target, self.beta, self.beta)
     }
 
     fn definition(self, pred: f64, target: f64) -> f64 {
@@ -50,7 +44,7 @@ impl<F: Float> Loss<F> for SmoothL1<F> {
 }
 
 const BETA: Parameter =
-    Parameter::new("beta", 1.0, Values::NotNegative, "where the quadratic part ends; 0 gives mae");
+    Parameter::new("beta", 1.0, Values::NotNegative, "where the parabola ends; 0 gives mae");
 
 named!(SmoothL1<F> = "smooth-l1": "(p - y)^2 / (2 beta) where |p - y| < beta, else |p - y| - beta / 2",
     beta: BETA);

@@ -12,7 +12,7 @@ use crate::loss::{Domain, Loss};
 use crate::math::ln_1p;
 use crate::row_loss::{OfRow, RowTargets};
 use crate::softmax::{Logits, Power, Row, Sums, is_place, lane, load_from, maximum, store_from};
-use crate::sum::{LaneSum, align_frame, fold, rows_of};
+use crate::sum::{Aligned, LaneSum, align_frame, fold, store_rows};
 
 impl<F: Float, L: Loss<F>> OverSoftmax<F, L> {
     /// The weighted loss of a row; its gradient is written.
@@ -244,31 +244,66 @@ impl<F: Float, L: Loss<F>> Kernel<F> for Dense<'_, F, L> {
 impl<F: Float, L: Loss<F>> Dense<'_, F, L> {
     /// The sums of the losses of all classes and of their slopes.
     #[inline(always)]
-    fn sums<V, const WIDTH: usize, const PARTS: usize>(&self, zero: V) -> Option<(F, F)>
+    fn sums<V, const WIDTH: usize, const PARTS: usize>(&mut self, zero: V) -> Option<(F, F)>
     where
         V: Lanes<Elem = F>,
     {
-        let logits = self.room.logits();
-        let (mut losses, mut slopes) = ([LaneSum::new(zero); PARTS], [LaneSum::new(zero); PARTS]);
-        let domain = self.of.target_domain();
-        for row in (0..logits.len()).step_by(WIDTH) {
-            for (part, (losses, slopes)) in losses.iter_mut().zip(&mut slopes).enumerate() {
-                let at = row + part * V::LANES;
-                if at >= logits.len() {
-                    continue;
+        let classes = self.room.logits().len();
+        let Aligned([losses, slopes]) = &mut Aligned([[[F::ZERO; WIDTH]; 2]; 2]);
+        let mut at = 0;
+        // Whole rows of lanes with sums in registers, and what is left one register at a time with sums in memory.
+        if cfg!(not(small)) && V::LANES > 1 && classes >= WIDTH {
+            let (mut of_losses, mut of_slopes) = ([LaneSum::new(zero); PARTS], [LaneSum::new(zero); PARTS]);
+            while at + WIDTH <= classes {
+                for (of_losses, of_slopes) in of_losses.iter_mut().zip(&mut of_slopes) {
+                    let (loss, slope) = self.step(zero, at)?;
+                    of_losses.add(loss);
+                    of_slopes.add(slope);
+                    at += V::LANES;
                 }
-                let (z, count) = load_from(zero, logits, at);
-                let target = self.targets.at(zero, at);
-                let (loss, slope) = self.of.at(self.log_share(z), target);
-                let live = zero.first(count);
-                if self.targets.inside(zero, at, domain).is_some_and(|right| !(right | !live).all()) {
-                    return None;
-                }
-                losses.add(live.select(loss, zero));
-                slopes.add(live.select(slope, zero));
+            }
+            for (lanes, [sums, errors]) in [(of_losses, &mut *losses), (of_slopes, &mut *slopes)] {
+                store_rows(lanes, sums, errors);
             }
         }
-        Some((folded::<V, WIDTH, PARTS>(losses), folded::<V, WIDTH, PARTS>(slopes)))
+        let zero = zero.single();
+        while at < classes {
+            let (loss, slope) = self.step(zero, at)?;
+            for (term, [sums, errors]) in [(loss, &mut *losses), (slope, &mut *slopes)] {
+                let slots = at % WIDTH..at % WIDTH + V::Single::LANES;
+                if let (Some(sums), Some(errors)) = (sums.get_mut(slots.clone()), errors.get_mut(slots)) {
+                    let mut sum = LaneSum::load(zero, sums, errors);
+                    sum.add(term);
+                    sum.store(sums, errors);
+                }
+            }
+            at += V::Single::LANES;
+        }
+        let loss = fold(&losses[0], Some(&losses[1]), classes).high;
+        Some((loss, fold(&slopes[0], Some(&slopes[1]), classes).high))
+    }
+
+    /// Whether slopes by the logarithms of shares wait in the gradient's room until their sum is known.
+    #[inline(always)]
+    fn keeps(&self) -> bool {
+        cfg!(not(small)) && !self.add && !self.room.logits.is_empty() && !self.room.grad.is_empty()
+    }
+
+    /// Losses and slopes of the register that begins at `at`.
+    #[inline(always)]
+    fn step<V: Lanes<Elem = F>>(&mut self, zero: V, at: usize) -> Option<(V, V)> {
+        let (z, count) = load_from(zero, self.room.logits(), at);
+        let (loss, slope) = self.of.at(self.log_share(z), self.targets.at(zero, at));
+        let live = zero.first(count);
+        let inside = self.targets.inside(zero, at, self.of.target_domain());
+        if inside.is_some_and(|right| !(right | !live).all()) {
+            return None;
+        }
+        let slope = live.select(slope, zero);
+        if self.keeps() {
+            store_from(slope, self.room.grad, at);
+        }
+        Some((live.select(loss, zero), slope))
     }
 
     #[inline(always)]
@@ -278,21 +313,31 @@ impl<F: Float, L: Loss<F>> Dense<'_, F, L> {
 
     #[inline(always)]
     fn write<V: Lanes<Elem = F>>(&mut self, zero: V, slopes: F) {
-        let (power, all) = (self.facts.power(zero), zero.splat(self.z_loss[1] - slopes));
-        for at in (0..self.room.grad.len()).step_by(V::LANES) {
-            let (z, _) = load_from(zero, self.room.logits(), at);
-            let (_, own) = self.of.at(self.log_share(z), self.targets.at(zero, at));
-            let slope = self.facts.share(&power, z).mul_add(all, own);
-            let slope = slope * (zero.splat(self.factor) * self.facts.logits.slope(z));
-            let new = if self.add { load_from(zero, self.room.grad, at).0 + slope } else { slope };
-            store_from(new, self.room.grad, at);
+        let (classes, all) = (self.room.grad.len(), self.z_loss[1] - slopes);
+        let power = self.facts.power(zero);
+        let mut at = 0;
+        while at + V::LANES <= classes {
+            self.write_register(zero, &power, all, at);
+            at += V::LANES;
+        }
+        let zero = zero.single();
+        let power = self.facts.power(zero);
+        while at < classes {
+            self.write_register(zero, &power, all, at);
+            at += V::Single::LANES;
         }
     }
-}
 
-/// The sum of all lanes, rounded once.
-#[inline(always)]
-fn folded<V: Lanes, const WIDTH: usize, const PARTS: usize>(lanes: [LaneSum<V>; PARTS]) -> V::Elem {
-    let [sum_row, error_row] = rows_of::<V, WIDTH, PARTS>(lanes);
-    fold(&sum_row, Some(&error_row), WIDTH).high
+    #[inline(always)]
+    fn write_register<V: Lanes<Elem = F>>(&mut self, zero: V, power: &Power<V>, all: F, at: usize) {
+        let (z, _) = load_from(zero, self.room.logits(), at);
+        let own = match self.keeps() {
+            true => load_from(zero, self.room.grad, at).0,
+            false => self.of.at(self.log_share(z), self.targets.at(zero, at)).1,
+        };
+        let slope = self.facts.share(power, z).mul_add(zero.splat(all), own);
+        let slope = slope * (zero.splat(self.factor) * self.facts.logits.slope(z));
+        let new = if self.add { load_from(zero, self.room.grad, at).0 + slope } else { slope };
+        store_from(new, self.room.grad, at);
+    }
 }

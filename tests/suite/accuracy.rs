@@ -70,6 +70,34 @@ fn huge_huber_losses_are_infinite() {
     assert!(broken.is_empty(), "\n{}", broken.concat());
 }
 
+/// Where the difference of two numbers is beyond the largest, the loss is not, if delta is small or beta large.
+#[test]
+fn a_residual_may_be_beyond_the_largest_number() {
+    fn check<F: Tested>() {
+        let most = F::MAX.to_f64();
+        let part = |i: u32| F::from_f64(most * (f64::from(i) * 0.0309 + 0.01));
+        let pairs: Vec<(F, F)> = (0..32)
+            .flat_map(|i| (0..32).flat_map(move |j| [(part(i), -part(j)), (-part(i), part(j))]))
+            .chain([(F::MAX, -F::MAX), (-F::MAX, F::MAX)])
+            .collect();
+        let mut broken = Vec::new();
+        for (name, parameter, values) in [
+            ("huber", "delta", [1e-30, 0.125, 0.5, 1.0]),
+            ("smooth-l1", "beta", [1.0, most * 0.4, most * 0.9, most]),
+        ] {
+            for value in values {
+                let case = Case::<F>::new(name, &[(parameter, value)]).expect("in the list");
+                broken.extend(report(&case, &pairs));
+            }
+        }
+        assert!(broken.is_empty(), "\n{}", broken.concat());
+        let beyond = pairs.iter().filter(|(pred, target)| !(*pred - *target).finite()).count();
+        assert!(beyond > pairs.len() / 4, "{beyond} of {}", pairs.len());
+    }
+    check::<f32>();
+    check::<f64>();
+}
+
 #[test]
 fn f32_within_bounds() {
     check::<f32>(60_000, 3);

@@ -61,14 +61,9 @@ impl Slice {
 pub struct Call {
     scale: f64,
     ignore_index: i64,
-    /// What comes out of it.
-    value: f64,
-    error: Report,
     /// Which loss of the list, and whether the list is that of losses over rows.
     loss: usize,
     over_rows: u32,
-    /// In the order of the list.
-    parameters: Slice,
     pred: Slice,
     target: Slice,
     /// 0 for a target each, else the type of labels.
@@ -89,6 +84,11 @@ pub struct Call {
     ignore: u32,
     end: u32,
     count: usize,
+    /// In the order of the list.
+    parameters: Slice,
+    /// What comes out of it: last, since what is far off takes longer code.
+    value: f64,
+    error: Report,
 }
 
 /// An error, without its text.
