@@ -44,11 +44,11 @@ impl<F: Float> Loss<F> for Huber<F> {
 #[cfg_attr(not(called), inline(always))]
 #[cfg_attr(called, inline(never))]
 pub(super) fn parabola_then_line<V: Lanes>(pred: V, target: V, knee: V::Elem, scale: V::Elem) -> (V, V) {
-    // Where all losses are numbers, none of their parts is too large.
+    // Where all losses are numbers from 0 on, none of their parts is too large.
     if !cfg!(small) {
         let (lever, rest, slope) = parts(difference(pred, target), knee, scale);
         let loss = slope.mul_add(lever, rest);
-        if loss.eq(loss).all() {
+        if loss.ge(pred.splat(V::Elem::ZERO)).all() {
             return (loss, slope);
         }
     }
