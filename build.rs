@@ -5,8 +5,8 @@
 //! - `portable_simd`: the portable registers are real ones here, not plain code.
 //! - `small`: the crate is compiled for size (opt-level s or z), for a target whose levels all have the same bits. One copy
 //!   of everything, then: one kind of register, one loop for all losses.
-//! - `called`: functions that are worth it are called instead of inlined, because the crate is `small` or not optimized at all.
-//!   Then every inlined step keeps a place of its own on the stack, which a thread has too little of.
+//! - `called`: the larger functions are called instead of inlined, because the crate is `small` or not optimized at all: every
+//!   inlined step would keep a place of its own on the stack then, which a thread has too little of.
 
 use std::env;
 
