@@ -16,9 +16,12 @@ use crate::sum::{Aligned, HighLow, LaneSum, fold, quick_two_sum_of, store_rows, 
 use crate::total::{Exact, Total};
 
 mod cap;
+mod greatest;
 mod power;
 mod tile;
 
+pub use greatest::{Greatest, greatest, maximum, place};
+use greatest::{STRETCH, greater};
 pub use power::{Constants, F32, F64, Logits, Power, Powers};
 use tile::Tile;
 pub use tile::{Ahead, slope_of};
@@ -152,14 +155,6 @@ pub fn is_place<V: Lanes>(zero: V, at: usize, place: usize) -> V::Mask {
     }
 }
 
-/// The greatest number of a row, and the place of the first element that equals it.
-#[cfg_attr(not(called), inline(always))]
-#[cfg_attr(called, inline(never))]
-pub fn maximum<V: Lanes>(zero: V, row: &[V::Elem]) -> (V::Elem, usize) {
-    let max = greatest(zero, row);
-    (max, place(zero, row, max))
-}
-
 /// Whether another row's greatest logit is looked for while exponentials are worked out. Registers narrower than a cache line
 /// gain nothing by it.
 #[inline(always)]
@@ -185,78 +180,6 @@ pub fn before_line<V: Lanes>(slice: &[V::Elem]) -> usize {
     }
 }
 
-/// The greatest number of a row. NaN is passed over, and of nothing it is -inf.
-#[cfg_attr(not(called), inline(always))]
-#[cfg_attr(called, inline(never))]
-pub fn greatest<V: Lanes>(zero: V, row: &[V::Elem]) -> V::Elem {
-    let none = zero.splat(-V::Elem::INFINITY);
-    let (mut max, mut other) = (none, none);
-    match last(row, V::LANES) {
-        Some(last) if !cfg!(small) => {
-            // What is looked at twice counts once, so that the ends need no masks.
-            (max, other) = (zero.load(row).max(max), zero.load(last).max(other));
-            // Two at a time: one would wait for the one before.
-            let mut pairs = row[before_line::<V>(row)..].chunks_exact(2 * V::LANES);
-            for pair in pairs.by_ref() {
-                max = zero.load(pair).max(max);
-                other = zero.load(&pair[V::LANES..]).max(other);
-            }
-            if let Some(register) = pairs.remainder().get(..V::LANES) {
-                max = zero.load(register).max(max);
-            }
-        }
-        _ => {
-            for part in row.chunks(V::LANES) {
-                max = greater_of_part(zero, part, max);
-            }
-        }
-    }
-    max.max(other).greatest()
-}
-
-/// The last elements of a slice, where it has so many.
-#[inline(always)]
-fn last<F>(slice: &[F], count: usize) -> Option<&[F]> {
-    slice.get(slice.len().wrapping_sub(count)..)
-}
-
-/// The greatest numbers of a slice and of a register's lanes, lane by lane.
-#[inline(always)]
-fn greater<V: Lanes>(zero: V, slice: &[V::Elem], mut max: V) -> V {
-    let registers = slice.chunks_exact(V::LANES);
-    let rest = registers.remainder();
-    for register in registers {
-        max = zero.load(register).max(max);
-    }
-    match last(slice, V::LANES) {
-        _ if rest.is_empty() => max,
-        // Some of it for the second time, which changes nothing.
-        Some(last) => zero.load(last).max(max),
-        None => greater_of_part(zero, rest, max),
-    }
-}
-
-/// The same of no more numbers than a register has lanes.
-#[inline(always)]
-fn greater_of_part<V: Lanes>(zero: V, part: &[V::Elem], max: V) -> V {
-    zero.first(part.len()).select(zero.load_first(part), zero.splat(-V::Elem::INFINITY)).max(max)
-}
-
-/// The place of the first element that equals `of`; 0 where there is none.
-#[cfg_attr(not(called), inline(always))]
-#[cfg_attr(called, inline(never))]
-pub fn place<V: Lanes>(zero: V, row: &[V::Elem], of: V::Elem) -> usize {
-    let wanted = zero.splat(of);
-    for at in (0..row.len()).step_by(V::LANES) {
-        // Lanes behind the end are 0, which counts only where it is in the row too, and before them.
-        let found = load_from(zero, row, at).0.eq(wanted);
-        if found.any() {
-            return at + found.bits().trailing_zeros() as usize;
-        }
-    }
-    0
-}
-
 /// Where the logits of a row lie, and whether their exponentials are kept.
 pub struct Row<'a, F> {
     /// Empty where the logits lie in `grad`.
@@ -265,7 +188,7 @@ pub struct Row<'a, F> {
     ahead: Ahead,
     /// The logits of a later row, and the greatest of them once this row's exponentials have been added up.
     next: &'a [F],
-    next_max: Option<F>,
+    next_max: Option<Greatest<F>>,
     /// Exponentials of an earlier row of which slopes are made in passing, and what makes them: a factor, high and low.
     before: &'a mut [F],
     multiple: [F; 2],
@@ -298,7 +221,7 @@ impl<'a, F: Float> Row<'a, F> {
 
     /// The greatest logit of the row that follows. NaN is passed over; none where that row has not been looked at.
     #[inline(always)]
-    pub fn next_max(&self) -> Option<F> {
+    pub fn next_max(&self) -> Option<Greatest<F>> {
         self.next_max
     }
 
@@ -430,9 +353,14 @@ impl<'a, F: Float> Row<'a, F> {
         let multiple = self.multiple.map(|part| zero.splat(part));
         let tile = Tile::<V, WIDTH, SHAPED> { zero, power, ahead: self.ahead, multiple };
         // Whole tiles, then the one that has the place that is left out, or ends too early; and what is behind that the same way.
-        let mut first = from;
-        let mut odd = if (from..whole).contains(&except) { except - (except - from) % size } else { whole };
+        let apart = if (from..whole).contains(&except) { except - (except - from) % size } else { whole };
+        let (mut first, mut odd) = (from, apart);
+        // Of long rows, no run goes on for more than a stretch of the next one.
+        let (cuts, mut stretch) = (NEXT && BEFORE, from);
         loop {
+            if cuts {
+                odd = odd.min(first + STRETCH);
+            }
             let end = to.min(odd + size);
             let logits = self.logits.get(first..end).unwrap_or_default();
             let room = self.grad.get_mut(first..end).unwrap_or_default();
@@ -473,17 +401,17 @@ impl<'a, F: Float> Row<'a, F> {
             }
             tile.add_odd(odd_logits, odd_room, keep, except.wrapping_sub(odd), sums);
             if NEXT {
-                *next_max = greater(zero, odd_next, *next_max);
+                *next_max = greater(zero, odd_next, self.next.get(..end).unwrap_or_default(), *next_max);
+                if end == to || cuts && end - stretch >= STRETCH {
+                    self.next_max = Some(Greatest::or(self.next_max, next_max.greatest(), stretch));
+                    stretch = end;
+                }
             }
             if end == to {
                 break;
             }
-            (first, odd) = (end, whole.max(end));
-        }
-        if NEXT {
-            let greatest = next_max.greatest();
-            self.next_max =
-                Some(self.next_max.map_or(greatest, |max| if greatest > max { greatest } else { max }));
+            first = end;
+            odd = if cuts && end <= apart { apart } else { whole.max(end) };
         }
         sums
     }

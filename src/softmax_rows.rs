@@ -95,6 +95,8 @@ impl<F: Float, L: Loss<F>> OverSoftmax<F, L> {
         total: Option<&mut Exact<F>>,
     ) -> Result<HighLow<F>, Error<F>> {
         let of = self.without_loss();
+        job.far = level.streams() && job.rows_far(&of);
+        let far = job.far;
         let rows = job.target.rows(job.pred.len().max(job.grad.len()));
         let (mut total, classes) = (total, job.target.classes);
         let mut run = |mut room: Option<few::Room<'_, F>>| {
@@ -111,11 +113,15 @@ impl<F: Float, L: Loss<F>> OverSoftmax<F, L> {
             })
         };
         // The way depends on the call alone, as the bits of its results do.
-        if classes <= few::FEW && !self.logits.capped() {
+        let result = if classes <= few::FEW && !self.logits.capped() {
             few::Room::with(classes, &mut |room| run(Some(room)))
         } else {
             run(None)
+        };
+        if far {
+            level.settle();
         }
+        result
     }
 }
 

@@ -13,7 +13,7 @@ use crate::float::Float;
 use crate::job::Job;
 use crate::lanes::Lanes;
 use crate::row_loss::RowTargets;
-use crate::softmax::{Ahead, Powers, ROWS, Row, before_line, greatest, looks_ahead, place, wide};
+use crate::softmax::{Ahead, Greatest, Powers, ROWS, Row, before_line, greatest, looks_ahead, place, wide};
 use crate::sum::{Aligned, finite_or_zero, fold};
 
 mod slopes;
@@ -62,9 +62,9 @@ impl<F: Float> Kernel<F> for Rows<'_, '_, '_, F> {
         let next = at_once * job.target.stride;
         let ahead = Ahead {
             logits: match next > near {
-                true => next + near / 4,
                 // What is looked at in passing need not be fetched.
-                false if looks_ahead => 0,
+                long if looks_ahead && !(long && (job.far || job.long())) => 0,
+                true => next + near / 4,
                 false => next,
             },
             // Of a long row only the logits: two of each would fill a second cache.
@@ -82,7 +82,7 @@ impl<F: Float> Kernel<F> for Rows<'_, '_, '_, F> {
             for (lane, sums) in sums.iter_mut().enumerate().take(count) {
                 let following = if looks_ahead && first + lane + at_once < end { at_once } else { 0 };
                 let before = if waits && batch > 0 { Some(&*before) } else { None };
-                let meanwhile = before.filter(|before| rows.adds_up(lane) && before.multiplies());
+                let meanwhile = before.filter(|before| rows.adds_up(lane) && before.multiplies(0));
                 if let (Some(before), None) = (before, meanwhile) {
                     before.write_row(job, &of, zero, first - 1, 0);
                 }
@@ -132,7 +132,7 @@ pub(super) struct Batch<F> {
     pub own: [F; ROWS],
     pub rest: [[F; ROWS]; 2],
     pub hit: [F; ROWS],
-    /// Where the greatest logit is.
+    /// Where the greatest logit is, or where to look for it.
     at: [usize; ROWS],
     powers: Powers<F>,
     masked: [F; ROWS],
@@ -153,8 +153,25 @@ fn logits<'j, F: Float>(job: &'j Job<'_, F, RowTargets<'_, F>>, row: usize) -> &
 }
 
 /// Whether the exponentials of a call stay in the gradient's room.
-fn keeps<F: Float>(job: &Job<'_, F, RowTargets<'_, F>>, of: &OverSoftmax<F, ()>) -> bool {
-    !job.grad.is_empty() && !job.add && !of.logits.capped()
+#[inline(always)]
+fn keeps<F: Float, V: Lanes>(job: &Job<'_, F, RowTargets<'_, F>>, of: &OverSoftmax<F, ()>) -> bool {
+    !job.grad.is_empty() && !job.add && !of.logits.capped() && !streams::<F, V>(job)
+}
+
+/// Whether gradients are written past the cache. To work out exponentials twice takes narrower registers longer than memory.
+#[inline(always)]
+fn streams<F: Float, V: Lanes>(job: &Job<'_, F, RowTargets<'_, F>>) -> bool {
+    cfg!(not(small)) && looks_ahead::<V>() && V::STREAMS && job.far
+}
+
+impl<F: Float> Job<'_, F, RowTargets<'_, F>> {
+    /// Whether the gradients of a call may be written past the cache: they are longer than it, and so are the rows than the
+    /// first one, so that little of them shares a line with others.
+    pub fn rows_far(&self, of: &OverSoftmax<F, ()>) -> bool {
+        let row = self.target.classes * size_of::<F>();
+        let plain = !self.pred.is_empty() && !self.add && !of.logits.shaped(F::ZERO);
+        (self.far || self.long()) && row >= LONG && plain
+    }
 }
 
 /// Whether rows, one at a time, are not written before the next one has been added up: memory has more to do then while
@@ -163,7 +180,7 @@ fn keeps<F: Float>(job: &Job<'_, F, RowTargets<'_, F>>, of: &OverSoftmax<F, ()>)
 fn waits<F: Float, V: Lanes>(job: &Job<'_, F, RowTargets<'_, F>>, of: &OverSoftmax<F, ()>) -> bool {
     let row = job.target.classes * size_of::<F>();
     let fits = row >= LONG && (row < TOO_LONG || job.pred.is_empty());
-    cfg!(not(small)) && wide::<V>() && fits && keeps(job, of)
+    cfg!(not(small)) && wide::<V>() && fits && keeps::<F, V>(job, of)
 }
 
 impl<F: Float> Batch<F> {
@@ -175,7 +192,7 @@ impl<F: Float> Batch<F> {
         of: &OverSoftmax<F, ()>,
         zero: V,
         rows: Range<usize>,
-        known: &mut [Option<F>; ROWS],
+        known: &mut [Option<Greatest<F>>; ROWS],
     ) -> Result<(), Error<F>> {
         for ((lane, known), row) in known.iter_mut().enumerate().zip(rows.clone()) {
             self.look(job, of, zero, row, lane, known.take())?;
@@ -196,7 +213,7 @@ impl<F: Float> Batch<F> {
         zero: V,
         row: usize,
         lane: usize,
-        known: Option<F>,
+        known: Option<Greatest<F>>,
     ) -> Result<(), Error<F>> {
         let weight = job.weights.get(row).copied().unwrap_or(F::ONE);
         if !weight.finite() {
@@ -209,13 +226,13 @@ impl<F: Float> Batch<F> {
         if masked && !outputs {
             return Ok(());
         }
-        let max = match known {
-            Some(max) => max,
+        let Greatest { number, from } = match known {
+            Some(greatest) => greatest,
             None => greatest(zero, logits(job, row)),
         };
-        self.at[lane] = 0;
+        self.at[lane] = from;
         // Looked at now, before the gradient takes their place.
-        self.max[lane] = if max.finite() { max } else { no_log_sum(logits(job, row)) };
+        self.max[lane] = if number.finite() { number } else { no_log_sum(logits(job, row)) };
         Ok(())
     }
 
@@ -232,7 +249,7 @@ impl<F: Float> Batch<F> {
             return;
         }
         let (logits, label) = (logits(job, row), job.target.label(row));
-        let at = place(zero, logits, self.max[lane]);
+        let at = place(zero, logits, Greatest { number: self.max[lane], from: self.at[lane] });
         self.at[lane] = at;
         self.own[lane] = label.map_or(F::ZERO, |label| logits.get(label).copied().unwrap_or(F::ZERO));
         self.hit[lane] = if label == Some(at) { F::ONE } else { F::ZERO };
@@ -251,10 +268,10 @@ impl<F: Float> Batch<F> {
         self.at[lane] != NOWHERE && self.max[lane].finite()
     }
 
-    /// Whether the gradient of the first row is a multiple of exponentials that are in its room.
+    /// Whether the gradient of a row is a multiple of its exponentials.
     #[inline(always)]
-    fn multiplies(&self) -> bool {
-        self.masked[0] == F::ZERO && self.multiple[1][0].finite()
+    fn multiplies(&self, lane: usize) -> bool {
+        self.masked[lane] == F::ZERO && self.multiple[1][lane].finite()
     }
 
     /// Adds up the exponentials of a row, but for the greatest. Meanwhile, the gradient of the row before is written, where
@@ -271,12 +288,12 @@ impl<F: Float> Batch<F> {
         following: usize,
         before: Option<&Self>,
         sums: &mut [[F; WIDTH]; 2],
-    ) -> Option<F> {
+    ) -> Option<Greatest<F>> {
         if !self.adds_up(lane) {
             *sums = [[F::ZERO; WIDTH]; 2];
             return None;
         }
-        let keep = self.masked[lane] == F::ZERO && keeps(job, of);
+        let keep = self.masked[lane] == F::ZERO && keeps::<F, V>(job, of);
         let RowTargets { classes, stride, .. } = job.target;
         let elements = row * stride..row * stride + classes;
         let next = (row + following) * stride..(row + following) * stride + classes;
@@ -384,10 +401,15 @@ impl<F: Float> Batch<F> {
     ) {
         let RowTargets { classes, stride, .. } = job.target;
         let elements = row * stride..row * stride + classes;
-        let (keep, add) = (keeps(job, of), job.add);
+        let (keep, add, streams) = (keeps::<F, V>(job, of), job.add, streams::<F, V>(job));
         let logits = job.pred.get(elements.clone()).unwrap_or_default();
         let grad = job.grad.get_mut(elements).unwrap_or_default();
-        if self.masked[lane] == F::ZERO {
+        if streams && self.multiplies(lane) && !of.logits.shaped(self.max[lane]) {
+            self.write_past(of, zero, logits, grad, lane);
+            if let Some(slope) = job.target.label(row).and_then(|label| grad.get_mut(label)) {
+                *slope = self.slope[lane];
+            }
+        } else if self.masked[lane] == F::ZERO {
             let room = Row::new(logits, grad);
             self.write(of, zero, room, job.target.label(row), keep, add, lane);
         } else if !add {

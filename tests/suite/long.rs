@@ -1,6 +1,6 @@
 //! Gradients that are longer than the cache: the bits of their parts, whatever their address.
 
-use fused_loss::{AnyLoss, Elementwise, Float, Level, Loss, Total};
+use fused_loss::{AnyLoss, Elementwise, Float, Level, Loss, RowLosses, SoftmaxCrossEntropy, Total};
 
 use crate::support::reference::Tested;
 use crate::support::same;
@@ -92,4 +92,55 @@ fn a_bad_value_is_named() {
         assert_eq!(error, Err(fused_loss::Error::Target { index: n - 40, value: 2.0 }), "{level}");
         assert!(grad.iter().all(|slope| slope.is_finite()));
     }
+}
+
+/// Rows by themselves and in a call whose gradient is longer than the cache: the same bits, and nothing between them is
+/// written. Among them are rows that are left out, that have no sum, and whose logits lie far from 0.
+fn rows_as_their_parts<F: Tested>(classes: usize) {
+    let stride = classes + 3;
+    let rows = ((16 << 20) / size_of::<F>()).div_ceil(stride) + 1;
+    let mut logits = numbers::<F>(rows * stride, 7_919, -9.0, 9.0);
+    let mut labels: Vec<i64> = (0..rows).map(|row| (row * 6_173 % classes) as i64).collect();
+    labels[..3].copy_from_slice(&[0, classes as i64 - 1, 1]);
+    labels[5] = -100;
+    let mut weights = numbers::<F>(rows, 31, 0.5, 2.0);
+    weights[6] = F::ZERO;
+    weights[7] = F::from_f64(1e-36);
+    logits[8 * stride + 1] = F::NAN;
+    logits[9 * stride + classes - 1] = F::INFINITY;
+    logits[10 * stride..][..classes].fill(F::from_f64(f64::NEG_INFINITY));
+    logits[11 * stride + 3] = F::from_f64(500.0);
+    logits[12 * stride..][..classes].iter_mut().for_each(|z| *z = *z + F::from_f64(3_000.0));
+    let loss = SoftmaxCrossEntropy::<F>::default();
+    let edge = F::from_f64(7.0);
+    for level in Level::available() {
+        let mut right = vec![edge; rows * stride];
+        let mut total = Total::default();
+        for first in (0..rows).step_by(Total::<F>::ROWS) {
+            let count = Total::<F>::ROWS.min(rows - first);
+            let part = first * stride..(first + count - 1) * stride + classes;
+            let batch = loss.rows(&logits[part.clone()], classes).stride(stride);
+            let batch = batch.labels(&labels[first..first + count]).weights(&weights[first..first + count]);
+            total.merge(&batch.gradient(&mut right[part]).level(level).total().unwrap());
+        }
+        for offset in [0, 1, 21] {
+            let mut room = vec![edge; rows * stride + 64];
+            let grad = &mut room[offset..][..rows * stride];
+            let batch = loss.rows(&logits, classes).stride(stride).labels(&labels).weights(&weights);
+            let found = batch.gradient(grad).level(level).total().unwrap();
+            assert_eq!(found, total, "{level}, rows of {classes}, offset {offset}");
+            let wrong = right.iter().zip(&room[offset..]).position(|(&right, &found)| !same(right, found));
+            assert_eq!(wrong, None, "{level}, rows of {classes}, offset {offset}: a slope differs");
+            let around = room[..offset].iter().chain(&room[offset + rows * stride..]);
+            assert!(around.clone().all(|&x| same(x, edge)), "{level}, offset {offset}: written around");
+        }
+    }
+}
+
+#[test]
+fn rows() {
+    rows_as_their_parts::<f32>(9_001);
+    rows_as_their_parts::<f64>(4_999);
+    // Longer than half of a second cache.
+    rows_as_their_parts::<f32>(140_003);
 }

@@ -29,6 +29,39 @@ fn kinds_of_calls() -> impl Iterator<Item = (bool, bool)> {
     [(true, false), (true, true), (false, false), (false, true)].into_iter()
 }
 
+/// Of several greatest logits it is the first one that counts, wherever they lie: in the same register, or far apart.
+#[test]
+fn the_first_of_the_greatest() {
+    fn check<F: Tested>() {
+        for classes in [40, 130, 1_031, 5_003, 33_001, 66_000] {
+            let mut places = [0, 1, 17, 120, classes / 3, classes / 2 + 1, classes - 18, classes - 1];
+            places.iter_mut().for_each(|place| *place = (*place).min(classes - 1));
+            places.sort();
+            for (number, &first) in places.iter().enumerate() {
+                let after = &places[number..];
+                // A row for each place behind it that has the same logit, and is its label.
+                let data = RowData::<F>::new(Shape::Normal(3.0), after.len(), classes, classes, 5);
+                let mut logits = data.logits.clone();
+                for (row, &place) in after.iter().enumerate() {
+                    for at in [first, place] {
+                        logits[row * classes + at] = F::from_f64(50.0);
+                    }
+                }
+                let labels: Vec<i64> = after.iter().map(|&place| place as i64).collect();
+                let right: Vec<bool> = labels.iter().map(|&label| label == first as i64).collect();
+                for level in Level::available() {
+                    let mut hits = vec![false; after.len()];
+                    let rows = SoftmaxCrossEntropy::default().rows(&logits, classes).labels(&labels);
+                    rows.hits(&mut hits).level(level).sum().unwrap();
+                    assert_eq!(hits, right, "{level}, rows of {classes}, the first at {first}");
+                }
+            }
+        }
+    }
+    check::<f32>();
+    check::<f64>();
+}
+
 /// A row alone has the bits that it has among others.
 #[test]
 fn a_row_does_not_know_its_place() {

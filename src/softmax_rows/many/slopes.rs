@@ -61,6 +61,33 @@ impl<F: Float> Batch<F> {
         ends.write(last);
     }
 
+    /// Writes the gradient of a row past the cache. Its exponentials are worked out again: to keep them in the gradient's room
+    /// would bring that into the cache.
+    #[inline(always)]
+    pub fn write_past<V: Lanes<Elem = F>>(
+        &self,
+        of: &OverSoftmax<F, ()>,
+        zero: V,
+        logits: &[F],
+        grad: &mut [F],
+        lane: usize,
+    ) {
+        let slopes = Slopes::new(self, zero, lane);
+        let power = self.powers.row(zero, of.logits, lane, self.max[lane]);
+        let start = before_line::<V>(grad);
+        let end = start + (grad.len() - start) / V::LANES * V::LANES;
+        for range in [0..start, end..grad.len()] {
+            let into = grad.get_mut(range.clone()).unwrap_or_default();
+            let logits = logits.get(range).unwrap_or_default();
+            slopes.multiple(power.exp::<false>(zero.load_first(logits))).store_first(into);
+        }
+        let logits = logits.get(start..end).unwrap_or_default().chunks_exact(V::LANES);
+        let grad = grad.get_mut(start..end).unwrap_or_default().chunks_exact_mut(V::LANES);
+        for (logits, into) in logits.zip(grad) {
+            slopes.multiple(power.exp::<false>(zero.load(logits))).stream(into);
+        }
+    }
+
     /// Writes the gradient of a row whose exponentials are to be found again.
     #[inline(always)]
     fn write_again<V: Lanes<Elem = F>>(
