@@ -172,25 +172,29 @@ mod columns {
         }
     }
 
-    /// Rows `first`, and 4, 8 and 12 after it.
+    /// A row, and those 4, 8 and 12 after it, which lie `far` elements apart.
     #[inline(always)]
-    unsafe fn rows_f32(from: *const f32, stride: usize, first: usize) -> __m512 {
+    unsafe fn rows_f32(from: *const f32, far: usize) -> __m512 {
         unsafe {
-            let row = _mm512_castps128_ps512(_mm_loadu_ps(from.add(first * stride)));
-            let row = _mm512_insertf32x4::<1>(row, _mm_loadu_ps(from.add((first + 4) * stride)));
-            let row = _mm512_insertf32x4::<2>(row, _mm_loadu_ps(from.add((first + 8) * stride)));
-            _mm512_insertf32x4::<3>(row, _mm_loadu_ps(from.add((first + 12) * stride)))
+            let (second, third) = (from.add(far), from.add(2 * far));
+            let fourth = third.add(far);
+            // Left alone, the compiler makes halves first, whose last step takes a shuffle.
+            let rows = _mm512_castps128_ps512(_mm_loadu_ps(from));
+            let rows = abreast_ps(_mm512_insertf32x4::<1>(rows, _mm_loadu_ps(second)));
+            let rows = abreast_ps(_mm512_insertf32x4::<2>(rows, _mm_loadu_ps(third)));
+            _mm512_insertf32x4::<3>(rows, _mm_loadu_ps(fourth))
         }
     }
 
     #[inline(always)]
     pub unsafe fn load_f32(from: *const f32, stride: usize) -> [__m512; 4] {
         unsafe {
+            let far = 4 * stride;
             transposed([
-                rows_f32(from, stride, 0),
-                rows_f32(from, stride, 1),
-                rows_f32(from, stride, 2),
-                rows_f32(from, stride, 3),
+                rows_f32(from, far),
+                rows_f32(from.add(stride), far),
+                rows_f32(from.add(2 * stride), far),
+                rows_f32(from.add(3 * stride), far),
             ])
         }
     }

@@ -35,21 +35,33 @@ pub fn maximum<V: Lanes>(zero: V, row: &[V::Elem]) -> (V::Elem, usize) {
 }
 
 /// The greatest number of a row. NaN is passed over, and of nothing it is -inf.
+#[inline(always)]
+pub fn greatest<V: Lanes>(zero: V, row: &[V::Elem]) -> Greatest<V::Elem> {
+    if cfg!(small) || row.len() < V::LANES {
+        return Greatest { number: greatest_of_few(zero, row), from: 0 };
+    }
+    greatest_of_many(zero, row)
+}
+
 #[cfg_attr(not(called), inline(always))]
 #[cfg_attr(called, inline(never))]
-pub fn greatest<V: Lanes>(zero: V, row: &[V::Elem]) -> Greatest<V::Elem> {
-    let none = zero.splat(-V::Elem::INFINITY);
-    if cfg!(small) || row.len() < V::LANES {
-        let mut max = none;
-        for part in row.chunks(V::LANES) {
-            max = greater_of_part(zero, part, max);
-        }
-        return Greatest { number: max.greatest(), from: 0 };
+fn greatest_of_few<V: Lanes>(zero: V, row: &[V::Elem]) -> V::Elem {
+    let mut max = zero.splat(-V::Elem::INFINITY);
+    for part in row.chunks(V::LANES) {
+        max = greater_of_part(zero, part, max);
     }
+    max.greatest()
+}
+
+/// Of no fewer numbers than a register has lanes.
+#[cfg_attr(not(called), inline(always))]
+#[cfg_attr(called, inline(never))]
+fn greatest_of_many<V: Lanes>(zero: V, row: &[V::Elem]) -> Greatest<V::Elem> {
     // What is looked at twice counts once, so that the ends need no masks.
     let start = before_line::<V>(row);
     let mut at = row.len().min(start + STRETCH);
-    let mut max = greater(zero, &row[start..at], row, zero.load(row).max(none));
+    let first = zero.load(row).max(zero.splat(-V::Elem::INFINITY));
+    let mut max = greater(zero, &row[start..at], row, first);
     let mut greatest = Greatest { number: max.greatest(), from: 0 };
     while at < row.len() {
         let end = row.len().min(at + STRETCH);
@@ -91,21 +103,30 @@ fn greater_of_part<V: Lanes>(zero: V, part: &[V::Elem], max: V) -> V {
     zero.first(part.len()).select(zero.load_first(part), zero.splat(-V::Elem::INFINITY)).max(max)
 }
 
-/// The place of the first element that equals the greatest number; 0 where there is none.
+/// The place of the first element that equals the greatest number; where there is none, where it was looked for.
+#[inline(always)]
+pub fn place<V: Lanes>(zero: V, row: &[V::Elem], of: Greatest<V::Elem>) -> usize {
+    let from = if cfg!(small) { 0 } else { of.from };
+    from + place_of(zero, row.get(from..).unwrap_or_default(), of.number)
+}
+
+/// The place of the first element that equals a number; 0 where there is none.
 #[cfg_attr(not(called), inline(always))]
 #[cfg_attr(called, inline(never))]
-pub fn place<V: Lanes>(zero: V, row: &[V::Elem], of: Greatest<V::Elem>) -> usize {
-    let wanted = zero.splat(of.number);
-    let mut at = of.from;
-    let mut registers = row.get(at..).unwrap_or_default().chunks_exact(V::LANES);
-    for register in registers.by_ref() {
+fn place_of<V: Lanes>(zero: V, row: &[V::Elem], of: V::Elem) -> usize {
+    let wanted = zero.splat(of);
+    let mut at = 0;
+    while let Some(register) = row.get(at..at + V::LANES) {
         let found = zero.load(register).eq(wanted);
         if found.any() {
             return at + found.bits().trailing_zeros() as usize;
         }
         at += V::LANES;
     }
+    if V::LANES == 1 {
+        return 0;
+    }
     // Lanes behind the end are 0, which counts only where it is in the row too, and before them.
-    let found = zero.load_first(registers.remainder()).eq(wanted);
+    let found = zero.load_first(row.get(at..).unwrap_or_default()).eq(wanted);
     if found.any() { at + found.bits().trailing_zeros() as usize } else { 0 }
 }
