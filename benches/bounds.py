@@ -6,8 +6,9 @@ loops, the one with most samples is taken, without blocks that next to none fell
 operations (moves, loads and stores are none) wait for the ports of Golden Cove that take them (PORTS), as if they never
 waited for each other; the busiest set of ports is the bound, or the divider. Beside it stand what llvm-mca makes of the
 same instructions (its "block reciprocal throughput", by its model of that CPU), and the cycles measured: time by the clock,
-times the frequency, which a chain of multiplications of three cycles each tells. They are those of the whole call: what
-lies around the loop (the call, folds; of rows, the other passes) is in what is measured, and not in the bound.
+times the frequency, which a chain of multiplications of three cycles each tells. Of these the loop has as many as of the
+samples, spread over the numbers that go through it; the whole call has what lies around the loop too (the call, folds; of
+a row, the other passes, and the tile of the greatest logit, which the loop leaves out).
 
 Needs perf, binutils and an llvm-mca that knows the CPU (Debian's llvm-19 does), on x86-64 with AVX2. MCA_CPU names another
 model than sapphirerapids. --write puts the table into docs/performance.md.
@@ -49,14 +50,16 @@ BLEND = ("vblendvps", 3)
 CPU = os.environ.get("MCA_CPU", "sapphirerapids")
 ELEMENTS = "fused_loss::elementwise::Block<f32, {}, true>"
 ROWS = "fused_loss::softmax_rows::many::Rows<f32>"
-# What is called: a loss, rows and classes; and the kernel that it runs. Of rows, it is the pass of the exponentials.
+# Classes of a row that go through the loop together; those with the greatest logit do not.
+TILE = 128
+# What is called: a loss, rows and classes; and the kernel that it runs. Of a row, it is the pass of the exponentials.
 CASES = [
     ("mse", 2048, 1, ELEMENTS.format("fused_loss::loss::mse::Mse")),
     ("huber", 2048, 1, ELEMENTS.format("fused_loss::loss::huber::Huber<f32>")),
     ("bce-with-logits", 2048, 1, ELEMENTS.format("fused_loss::loss::bce_with_logits::BceWithLogits<f32>")),
     ("bce", 2048, 1, ELEMENTS.format("fused_loss::loss::bce::BinaryCrossEntropy<f32>")),
     ("kl-divergence", 2048, 1, ELEMENTS.format("fused_loss::loss::kl_divergence::KlDivergence")),
-    ("softmax-cross-entropy", 4, 1000, ROWS),
+    ("softmax-cross-entropy", 1, 32 * TILE, ROWS),
 ]
 
 
@@ -129,7 +132,8 @@ def width(text):
 
 def hot_loop(code, samples, passes):
     """The smallest loop that makes up nearly all of a kernel of one pass, or a good part of one of several; less the
-    blocks of it that are hardly ever seen at work."""
+    blocks of it that are hardly ever seen at work. Its instructions, how many numbers a turn has, and its share of all
+    samples."""
     least, rare = (0.3, 0.1) if passes else (0.85, 0.02)
 
     def weight(instructions):
@@ -140,7 +144,7 @@ def hot_loop(code, samples, passes):
     loop = next(loop for loop in writing if weight(loop) > least * most)
     seen = [block for block in blocks(loop) if weight(block) > rare * weight(loop)]
     body = [text for block in seen for _, text in block]
-    return body, sum(width(text) for text in body)
+    return body, sum(width(text) for text in body), sum(map(weight, seen)) / samples.total()
 
 
 def operations(loop):
@@ -170,7 +174,7 @@ def cycles_by_mca(loop):
 
 
 def measured(program, level, loss, rows, classes):
-    """Cycles an element, the best of many runs: others on the machine, or on the other half of a core, only add to them.
+    """Cycles an element of a call, the best of many runs: others on the machine, or on the other half of a core, only add to them.
     The frequency is asked for beside each run."""
     cycles = []
     for _ in range(15):
@@ -183,8 +187,8 @@ def main():
     program = build()
     kernels = functions(program)
     lines = [
-        "| loss | level | operations a number | bound | by llvm-mca | measured | of the bound |",
-        "| --- | --- | ---: | ---: | ---: | ---: | ---: |",
+        "| loss | level | operations a number | bound | by llvm-mca | in the loop | of the bound | in the whole call |",
+        "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     for loss, rows, classes, kernel in CASES:
         for level in [level for level in PORTS if level in run(program, "levels").split()]:
@@ -192,12 +196,14 @@ def main():
             code = next((code for name, code in kernels.items() if entry in name and kernel in name), None)
             if code is None:
                 sys.exit(f"{program} has no function with {entry} and {kernel} in its name")
-            loop, numbers = hot_loop(code, sampled(program, level, loss, rows, classes), passes=classes > 1)
+            samples = sampled(program, level, loss, rows, classes)
+            loop, numbers, share = hot_loop(code, samples, passes=classes > 1)
             counted = operations(loop)
             least, mca = bound(counted, level) / numbers, cycles_by_mca(loop) / numbers
-            found = measured(program, level, loss, rows, classes)
-            figures = [f"{figure:.2f}" for figure in (len(counted) / numbers, least, mca, found, found / least)]
-            lines.append(f"| {loss} | {level} | {' | '.join(figures)}x |")
+            whole = measured(program, level, loss, rows, classes)
+            inside = whole * share / (1 - TILE / classes if classes > 1 else 1)
+            figures = [f"{figure:.2f}" for figure in (len(counted) / numbers, least, mca, inside, inside / least)]
+            lines.append(f"| {loss} | {level} | {' | '.join(figures)}x | {whole:.2f} |")
             print(lines[-1], file=sys.stderr)
     table = "\n".join(lines)
     if "--write" in sys.argv[1:]:

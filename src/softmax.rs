@@ -99,7 +99,7 @@ impl<F: Float, V: Lanes<Elem = F>> Sums<V> {
     /// Sums of which nothing but the shares will be asked.
     #[inline(always)]
     pub fn of_inverse(zero: V, inverse: [F; 2]) -> Self {
-        Sums { top: zero, of_top: zero, rest: [zero; 2], inverse: inverse.map(|part| zero.splat(part)) }
+        Sums { top: zero, of_top: zero, rest: [zero; 2], inverse: splat_both(zero, inverse) }
     }
 }
 
@@ -107,14 +107,20 @@ impl<F: Float> Sums<Scalar<F>> {
     /// The sums of one row in every lane.
     #[inline(always)]
     pub fn splat<V: Lanes<Elem = F>>(&self, zero: V) -> Sums<V> {
-        let all = |x: Scalar<F>| zero.splat(x.0);
+        let ([high, low], [inverse, more]) = (self.rest, self.inverse);
         Sums {
-            top: all(self.top),
-            of_top: all(self.of_top),
-            rest: self.rest.map(all),
-            inverse: self.inverse.map(all),
+            top: zero.splat(self.top.0),
+            of_top: zero.splat(self.of_top.0),
+            rest: splat_both(zero, [high.0, low.0]),
+            inverse: splat_both(zero, [inverse.0, more.0]),
         }
     }
+}
+
+/// A number's high and low part in every lane. (`map` may stay a call, from which no register comes back.)
+#[inline(always)]
+fn splat_both<V: Lanes>(zero: V, [high, low]: [V::Elem; 2]) -> [V; 2] {
+    [zero.splat(high), zero.splat(low)]
 }
 
 /// The first lane.
@@ -350,7 +356,7 @@ impl<'a, F: Float> Row<'a, F> {
         if BEFORE {
             whole = whole.min(from + self.before.len() / size * size);
         }
-        let multiple = self.multiple.map(|part| zero.splat(part));
+        let multiple = splat_both(zero, self.multiple);
         let tile = Tile::<V, WIDTH, SHAPED> { zero, power, ahead: self.ahead, multiple };
         // Whole tiles, then the one that has the place that is left out, or ends too early; and what is behind that the same way.
         let apart = if (from..whole).contains(&except) { except - (except - from) % size } else { whole };

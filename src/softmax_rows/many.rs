@@ -311,7 +311,7 @@ impl<F: Float> Batch<F> {
             let waiting = earlier.get_mut(start..start + classes).unwrap_or_default();
             let (first, waiting) = waiting.split_at_mut(before_line::<V>(waiting));
             head = first;
-            room = room.preceded(waiting, before.multiple.map(|part| part[0]));
+            room = room.preceded(waiting, [before.multiple[0][0], before.multiple[1][0]]);
         }
         let power = self.powers.row(zero, of.logits, lane, self.max[lane]);
         let shaped = of.logits.shaped(self.max[lane]);
