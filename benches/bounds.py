@@ -172,8 +172,8 @@ def cycles_by_mca(loop):
 
 
 def measured(program, level, loss, rows, classes):
-    """Cycles an element of a call, the best of many runs: others on the machine, or on the other half of a core, only add to them.
-    The frequency is asked for beside each run."""
+    """Cycles an element of a call, the best of many runs: others on the machine, or on the other half of a core, only add to
+    them. The frequency is asked for beside each run."""
     cycles = []
     for _ in range(15):
         nanoseconds = float(run(program, "time", level, loss, str(rows), str(classes)))
