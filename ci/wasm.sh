@@ -24,7 +24,7 @@ build() { # NAME FLAGS LIMIT
     module=$(find "target/$1" -path '*wasm32-unknown-unknown/release/fused_loss_wasm.wasm' | head -1)
     # Level s leaves some behind that binaryen finds, and more once it has made the branches anew. The first KB of memory is
     # the far end of the stack, where no number is.
-    wasm-opt -Oz --converge --flatten --rereloop -Oz --flatten --rereloop -Oz --converge --low-memory-unused --strip-debug \
+    wasm-opt -Oz --converge --flatten --rereloop -Oz --flatten --rereloop -Oz --converge -Oz --low-memory-unused --strip-debug \
         --strip-producers --enable-simd --enable-bulk-memory --enable-sign-ext --enable-mutable-globals \
         --enable-nontrapping-float-to-int "$module" -o "dist/$1.wasm"
     local bytes

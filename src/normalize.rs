@@ -4,7 +4,7 @@ use crate::dispatch::Level;
 use crate::error::Error;
 use crate::float::Float;
 use crate::row_loss::TEMPERATURE;
-use crate::softmax::{Logits, Row};
+use crate::softmax::Logits;
 use crate::softmax_rows::shares::{Form, Shares};
 
 /// The softmax of rows of logits over a temperature.
@@ -54,9 +54,7 @@ impl<F: Float> Softmax<F> {
         if found != expected {
             return Err(Error::Rows { what: "log_sum_exp", expected, found });
         }
-        for (row, log_sum) in logits.chunks(classes.max(1)).zip(into) {
-            *log_sum = self.row(Row::new(row, &mut []), Form::None);
-        }
+        self.run(logits, &mut [], into, classes, Form::None);
         Ok(())
     }
 
@@ -127,31 +125,19 @@ impl<F: Float> Softmax<F> {
         if found != expected {
             return Err(Error::Length { what, expected, found });
         }
-        if cfg!(small) {
-            into.copy_from_slice(logits);
-            self.over_rows(into, classes, form);
-            return Ok(());
-        }
-        for (logits, grad) in logits.chunks(classes).zip(into.chunks_mut(classes)) {
-            self.row(Row::new(logits, grad), form);
-        }
+        self.run(logits, into, &mut [], classes, form);
         Ok(())
     }
 
     fn write_in_place(self, rows: &mut [F], classes: usize, form: Form) -> Result<(), Error<F>> {
         self.check(rows, classes)?;
-        self.over_rows(rows, classes, form);
+        self.run(&[], rows, &mut [], classes, form);
         Ok(())
     }
 
-    fn over_rows(self, rows: &mut [F], classes: usize, form: Form) {
-        for grad in rows.chunks_mut(classes) {
-            self.row(Row::new(&[], grad), form);
-        }
-    }
-
-    fn row(&self, room: Row<'_, F>, form: Form) -> F {
+    fn run(&self, numbers: &[F], into: &mut [F], log_sums: &mut [F], classes: usize, form: Form) {
         let logits = Logits::new(self.temperature, None);
-        self.level.unwrap_or_else(Level::detect).run(Shares { room, logits, form })
+        let shares = Shares { numbers, into, log_sums, classes, logits, form };
+        shares.write(self.level.unwrap_or_else(Level::detect));
     }
 }

@@ -10,7 +10,7 @@
 use core::mem::take;
 
 use crate::float::Float;
-use crate::lanes::{Lanes, MOST_LANES, Mask, Scalar};
+use crate::lanes::{Lanes, MOST_LANES, Mask};
 use crate::math::Functions;
 use crate::sum::{Aligned, HighLow, LaneSum, fold, quick_two_sum_of, store_rows, two_product_of, two_sum_of};
 use crate::total::{Exact, Total};
@@ -100,20 +100,6 @@ impl<F: Float, V: Lanes<Elem = F>> Sums<V> {
     #[inline(always)]
     pub fn of_inverse(zero: V, inverse: [F; 2]) -> Self {
         Sums { top: zero, of_top: zero, rest: [zero; 2], inverse: splat_both(zero, inverse) }
-    }
-}
-
-impl<F: Float> Sums<Scalar<F>> {
-    /// The sums of one row in every lane.
-    #[inline(always)]
-    pub fn splat<V: Lanes<Elem = F>>(&self, zero: V) -> Sums<V> {
-        let ([high, low], [inverse, more]) = (self.rest, self.inverse);
-        Sums {
-            top: zero.splat(self.top.0),
-            of_top: zero.splat(self.of_top.0),
-            rest: splat_both(zero, [high.0, low.0]),
-            inverse: splat_both(zero, [inverse.0, more.0]),
-        }
     }
 }
 

@@ -16,11 +16,31 @@ use crate::sum::HighLow;
 use crate::total::Exact;
 
 mod dense;
+mod facts;
 mod few;
 mod label;
 mod many;
 pub mod shard;
 pub mod shares;
+mod targets;
+
+/// So many bytes of logits stay in the first cache until they are looked at again.
+const NEAR: usize = 16_384;
+
+/// So many rows are added up at once, before their gradients are written: as many as the widest register has lanes.
+const AT_ONCE: usize = match (cfg!(portable_simd), cfg!(small)) {
+    (false, _) => 1,
+    (true, true) => 4,
+    (true, false) => 16,
+};
+
+/// So many rows of what is added up at once stay in the first cache.
+fn at_once<F>(classes: usize) -> usize {
+    if AT_ONCE == 1 { 1 } else { (NEAR / size_of::<F>() / classes.max(1)).clamp(1, AT_ONCE) }
+}
+
+/// No place at all: of rows of which nothing is asked.
+const NOWHERE: usize = usize::MAX;
 
 /// How a loss over the softmax of logits is made.
 #[derive(Clone, Copy, Debug)]
@@ -52,9 +72,7 @@ impl<F: Float, L: Loss<F>> OverSoftmax<F, L> {
         }
         let rows = job.target.rows(job.pred.len().max(job.grad.len()));
         sum_rows(rows, level, total, &mut |first, losses| {
-            for (row, loss) in (first..).zip(losses.iter_mut()) {
-                *loss = self.row(&mut job, level, row)?;
-            }
+            self.distributions(&mut job, level, first, losses)?;
             job.put_losses(first, losses);
             Ok(())
         })
@@ -132,6 +150,26 @@ impl<F: Float> Job<'_, F, RowTargets<'_, F>> {
             each.copy_from_slice(losses);
         }
     }
+}
+
+/// The logits of a row.
+#[cfg_attr(not(called), inline(always))]
+#[cfg_attr(called, inline(never))]
+fn logits<'j, F: Float>(job: &'j Job<'_, F, RowTargets<'_, F>>, row: usize) -> &'j [F] {
+    let RowTargets { classes, stride, .. } = job.target;
+    elements(if job.pred.is_empty() { job.grad } else { job.pred }, row, stride, classes)
+}
+
+/// The elements of a row, of which there are none where there are not enough.
+#[inline(always)]
+fn elements<F>(all: &[F], row: usize, stride: usize, classes: usize) -> &[F] {
+    all.get(row * stride..row * stride + classes).unwrap_or_default()
+}
+
+/// The same, to be written.
+#[inline(always)]
+fn elements_mut<F>(all: &mut [F], row: usize, stride: usize, classes: usize) -> &mut [F] {
+    all.get_mut(row * stride..row * stride + classes).unwrap_or_default()
 }
 
 /// The log-sum-exp of a row whose maximum is no number.

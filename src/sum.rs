@@ -8,6 +8,10 @@
 use crate::float::Float;
 use crate::lanes::{Lanes, Mask, Scalar};
 
+mod columns;
+
+pub use columns::Columns;
+
 /// What is added up, as far as a kernel knows. The sums of the first two have the same bits.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Terms {

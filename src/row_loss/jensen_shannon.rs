@@ -79,6 +79,8 @@ pub(crate) struct Terms<F> {
 }
 
 impl<F: Float> Loss<F> for Terms<F> {
+    const COSTLY: bool = true;
+
     #[inline(always)]
     fn at<V: Lanes<Elem = F>>(self, log_q: V, target: V) -> (V, V) {
         let zero = log_q.splat(F::ZERO);

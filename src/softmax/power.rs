@@ -138,11 +138,8 @@ impl<F: Float> Logits<F> {
     /// The exponentials of one row, whose greatest logit is in any lane of `max`.
     #[inline(always)]
     pub fn of_row<V: Lanes<Elem = F>>(self, zero: V, max: V::Single) -> Power<V> {
-        let power = self.against(max);
         // Worked out in one register: of several, the compiler would keep copies of all that is the same in them.
-        let all = |x: V::Single| zero.splat(lane(x));
-        let (shift, limit, magic) = (all(power.shift), all(power.limit), all(power.magic));
-        Power { logits: self, max: all(max), shift, limit, magic }
+        self.against(max).of_first(zero)
     }
 }
 
@@ -186,6 +183,14 @@ pub struct Power<V: Lanes> {
 }
 
 impl<V: Lanes> Power<V> {
+    /// That of the first row in every lane.
+    #[inline(always)]
+    pub fn of_first<W: Lanes<Elem = V::Elem>>(&self, zero: W) -> Power<W> {
+        let all = |x: V| zero.splat(lane(x));
+        let (shift, limit, magic) = (all(self.shift), all(self.limit), all(self.magic));
+        Power { logits: self.logits, max: all(self.max), shift, limit, magic }
+    }
+
     /// e^z for a logit that has no cap, against the reference and scaled up. -inf gives next to nothing, NaN NaN.
     #[inline(always)]
     pub fn exp<const SHAPED: bool>(&self, z: V) -> V {

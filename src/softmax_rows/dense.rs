@@ -2,249 +2,292 @@
 //!
 //! With h the slope of the loss by the logarithms of the shares, the slope by a logit is h - share (sum of all h).
 
-use super::{OverSoftmax, greatest, no_log_sum};
+use core::ops::Range;
+
+use super::facts::{Fact, Facts, Few};
+use super::targets::Distribution;
+use super::{AT_ONCE, OverSoftmax, at_once, elements, elements_mut, greatest, logits, no_log_sum};
 use crate::dispatch::{Kernel, Level};
 use crate::error::Error;
 use crate::float::Float;
 use crate::job::Job;
-use crate::lanes::{Lanes, Mask, Scalar};
-use crate::loss::{Domain, Loss};
-use crate::math::ln_1p;
+use crate::lanes::{Lanes, Mask};
+use crate::loss::Loss;
 use crate::row_loss::{OfRow, RowTargets};
-use crate::softmax::{Logits, Power, Row, Sums, is_place, lane, load_from, maximum, store_from};
+use crate::softmax::{Power, Row, load_from, store_from};
 use crate::sum::{Aligned, LaneSum, align_frame, fold, store_rows};
 
+mod few;
+
 impl<F: Float, L: Loss<F>> OverSoftmax<F, L> {
-    /// The weighted loss of a row; its gradient is written.
-    pub(super) fn row(
+    /// The weighted losses of rows from `first` on; their gradients are written. What a row waits for is found for a few of
+    /// them at once.
+    pub(super) fn distributions(
         &self,
         job: &mut Job<'_, F, RowTargets<'_, F>>,
         level: Level,
-        row: usize,
-    ) -> Result<F, Error<F>> {
-        let RowTargets { classes, stride, of, .. } = job.target;
-        let elements = row * stride..row * stride + classes;
-        let weight = job.weights.get(row).copied().unwrap_or(F::ONE);
-        if !weight.finite() {
-            return Err(Error::Weight { index: row, value: weight });
+        first: usize,
+        losses: &mut [F],
+    ) -> Result<(), Error<F>> {
+        let at_once = at_once::<F>(job.target.classes);
+        let few = !cfg!(small) && few::Rows::take(job, self);
+        let mut batch = Batch::new();
+        let mut done = 0;
+        while done < losses.len() {
+            if few {
+                let (first, losses) = (first + done, &mut losses[done..]);
+                done += level.run(few::Rows { job: &mut *job, of: *self, first, losses });
+            }
+            let end = losses.len().min(done + at_once);
+            if cfg!(small) {
+                // By the code that names what is wrong, which is needed in any case.
+                self.check(job, first + done..first + end)?;
+            }
+            let right = self.batch(job, level, first + done, &mut losses[done..end], &mut batch);
+            if !cfg!(small) && !right {
+                self.check(job, first + done..first + end)?;
+            }
+            done = end;
         }
-        let masked = weight == F::ZERO || job.target.ignored(row, self.ignore_index);
-        let label = job.target.label(row);
-        let target = match of {
-            OfRow::Each(target) => target.get(elements.clone()).unwrap_or_default(),
-            OfRow::Label(_) => &[],
-        };
-        let room = Row::new(
-            job.pred.get(elements.clone()).unwrap_or_default(),
-            job.grad.get_mut(elements).unwrap_or_default(),
-        );
+        Ok(())
+    }
 
-        // Rows that are left out have no loss, but may be asked for their log-sum-exp.
+    /// Whether nothing is wrong, or may be, with the weights and targets of a few rows; else they are to be looked at.
+    fn batch(
+        &self,
+        job: &mut Job<'_, F, RowTargets<'_, F>>,
+        level: Level,
+        first: usize,
+        losses: &mut [F],
+        batch: &mut Batch<F>,
+    ) -> bool {
+        let RowTargets { classes, stride, of, .. } = job.target;
+        // Which the compiler can't know.
+        let count = if AT_ONCE == 1 { 1 } else { losses.len().min(AT_ONCE) };
+        let losses = &mut losses[..count];
         let outputs = job.target.log_sums.is_some() || job.target.hits.is_some();
-        let known = !masked || outputs;
-        let facts = known.then(|| self.softmax(level, room.logits())).flatten();
-        let log_sum = facts.map_or_else(|| no_log_sum(room.logits()), |facts| facts.log_sum);
-        if let Some(into) = job.target.log_sums.as_mut().and_then(|log_sums| log_sums.get_mut(row)) {
-            *into = log_sum;
+        let mut right = true;
+        for lane in 0..count {
+            let row = first + lane;
+            let weight = job.weights.get(row).copied().unwrap_or(F::ONE);
+            let masked = weight == F::ZERO || job.target.ignored(row, self.ignore_index);
+            right = right && weight.finite();
+            (batch.live[lane], batch.labels[lane]) = (!masked, job.target.label(row));
         }
-        if let Some(hit) = job.target.hits.as_mut().and_then(|hits| hits.get_mut(row)) {
-            let wanted = label.or_else(|| greatest(target));
-            let at = facts.map_or_else(|| greatest(room.logits()), |facts| Some(facts.at));
-            *hit = !masked && wanted.is_some() && at == wanted && !log_sum.nan();
+
+        let from = first * stride;
+        // What lies in the gradient's room is written where that is to hold exponentials, and only read in place.
+        let keep = self.keeps(job) == Kept::Exponentials;
+        let numbers = job.pred.get(from..).unwrap_or_default();
+        let kept = job.grad.get_mut(from..).unwrap_or_default();
+        // Rows that are left out have no loss, but may be asked for their log-sum-exp.
+        let live = if outputs { None } else { Some(&batch.live) };
+        batch.facts.find(level, Few { numbers, kept, classes, stride, count, live }, &self.logits, keep);
+        if self.teacher
+            && let OfRow::Each(target) = of
+        {
+            let (numbers, live) = (target.get(from..).unwrap_or_default(), Some(&batch.live));
+            let rows = Few { numbers, kept: &mut [], classes, stride, count, live };
+            batch.teacher.find(level, rows, &self.logits, false);
         }
-        if facts.is_none() && !masked {
-            self.check_targets(&job.target, row)?;
+        if outputs {
+            self.report(job, first..first + count, batch);
         }
-        let Some(facts) = facts.filter(|_| !masked) else {
-            let (loss, slope) = if masked { (F::ZERO, F::ZERO) } else { (F::NAN, F::NAN) };
-            for grad in room.grad {
+
+        let dense = Dense { job: &mut *job, of: self, first, batch, losses: &mut *losses };
+        right = level.run(dense) && right;
+        for (lane, loss) in losses.iter_mut().enumerate() {
+            let live = batch.live[lane];
+            if live && batch.facts.at(lane).is_some() {
+                continue;
+            }
+            right = right && !live;
+            let slope = if live { F::NAN } else { F::ZERO };
+            *loss = slope;
+            for grad in elements_mut(job.grad, first + lane, stride, classes) {
                 *grad = if job.add { *grad + slope } else { slope };
             }
-            return Ok(loss);
-        };
-
-        let mut targets = Distribution {
-            of: target,
-            label: label.unwrap_or(usize::MAX),
-            class_weights: job.target.class_weights.unwrap_or_default(),
-            kept: F::ONE - self.smoothing,
-            added: self.smoothing / F::from_count((classes - usize::from(self.over_others)) as u64),
-            over_others: self.over_others,
-            teacher: None,
-        };
-        if self.teacher {
-            let teacher = self.softmax(level, target);
-            let (max, log) = teacher.map_or((F::NAN, F::NAN), |facts| (facts.max, facts.log));
-            targets.teacher = Some((self.logits, max, log));
         }
-        let z_loss = match self.z_loss {
-            zero if zero == F::ZERO => [F::ZERO; 2],
-            factor => [factor * facts.log_sum * facts.log_sum, (factor + factor) * facts.log_sum],
-        };
-        let factor = weight * job.lift * job.factor;
-        let dense = Dense { room, facts, of: self.of, targets, z_loss, factor, add: job.add };
-        match level.run(dense) {
-            Some(loss) => Ok(loss * weight),
-            None => self.check_targets(&job.target, row).map(|()| F::NAN),
+        right
+    }
+
+    /// Writes what rows are asked for beside losses and gradient.
+    fn report(&self, job: &mut Job<'_, F, RowTargets<'_, F>>, rows: Range<usize>, batch: &Batch<F>) {
+        let RowTargets { classes, stride, of, .. } = job.target;
+        for (lane, row) in rows.enumerate() {
+            let (at, log_sum) = match batch.facts.at(lane) {
+                Some(at) => (Some(at), batch.facts.of(lane).log_sum),
+                None => (greatest(logits(job, row)), no_log_sum(logits(job, row))),
+            };
+            if let Some(into) = job.target.log_sums.as_mut().and_then(|log_sums| log_sums.get_mut(row)) {
+                *into = log_sum;
+            }
+            if let Some(hit) = job.target.hits.as_mut().and_then(|hits| hits.get_mut(row)) {
+                let wanted = match of {
+                    OfRow::Each(target) => greatest(elements(target, row, stride, classes)),
+                    OfRow::Label(_) => batch.labels[lane],
+                };
+                *hit = batch.live[lane] && wanted.is_some() && at == wanted && !log_sum.nan();
+            }
         }
     }
 
-    fn softmax(&self, level: Level, row: &[F]) -> Option<Facts<F>> {
-        level.run(Softmax { row, logits: self.logits })
-    }
-
-    /// An error for the first target of a row that is out of its domain.
+    /// An error for the first weight of rows that is no number, or target that is out of its domain.
     #[cold]
-    fn check_targets(&self, target: &RowTargets<'_, F>, row: usize) -> Result<(), Error<F>> {
-        let values =
-            (0..target.classes).map(|class| (row * target.stride + class, target.target(row, class)));
-        let bad = values.into_iter().find(|&(_, value)| !self.of.target_domain().holds(value));
-        bad.map_or(Ok(()), |(index, value)| Err(Error::Target { index, value }))
-    }
-}
-
-/// What is known of a row once its exponentials have been added up.
-#[derive(Clone, Copy)]
-struct Facts<F> {
-    logits: Logits<F>,
-    /// The place of the greatest logit, and that itself.
-    at: usize,
-    max: F,
-    sums: Sums<Scalar<F>>,
-    /// ln(1 + S): what the log-sum-exp has beside the greatest logit.
-    log: F,
-    log_sum: F,
-}
-
-/// Adds up the exponentials of a row; none where the maximum is no number.
-struct Softmax<'a, F> {
-    row: &'a [F],
-    logits: Logits<F>,
-}
-
-impl<F: Float> Kernel<F> for Softmax<'_, F> {
-    type Output = Option<Facts<F>>;
-    type Home = Self;
-    const RARE: bool = true;
-
-    #[inline(always)]
-    fn run<V: Lanes<Elem = F>, const WIDTH: usize, const PARTS: usize>(self, zero: V) -> Self::Output {
-        align_frame();
-        let Softmax { row, logits } = self;
-        let mut room = Row::new(row, &mut []);
-        let (max, at) = maximum(zero, row);
-        if !max.finite() {
-            return None;
+    fn check(&self, job: &Job<'_, F, RowTargets<'_, F>>, rows: Range<usize>) -> Result<(), Error<F>> {
+        let RowTargets { classes, stride, of, .. } = job.target;
+        for row in rows {
+            let weight = job.weights.get(row).copied().unwrap_or(F::ONE);
+            if !weight.finite() {
+                return Err(Error::Weight { index: row, value: weight });
+            }
+            // A label makes targets of its own.
+            if let OfRow::Each(target) = of
+                && weight != F::ZERO
+            {
+                let targets = elements(target, row, stride, classes);
+                let domain = self.of.target_domain();
+                if let Some(class) = targets.iter().position(|&target| !domain.holds(target)) {
+                    return Err(Error::Target { index: row * stride + class, value: targets[class] });
+                }
+            }
         }
-        let single = zero.single().splat(max);
-        let top = lane(logits.against(single).of_greatest());
-        let power = logits.of_row(zero, single);
-        let rest = room.exponentials::<V, WIDTH, PARTS>(zero, power, logits.shaped(max), at, false);
-        let sums = Sums::new(Scalar(top), [Scalar(rest.high), Scalar(rest.low)]);
-        let log = lane(ln_1p(zero.single().splat(sums.odds().0)));
-        let log_sum = lane(logits.over_temperature(logits.cap(single))) + log;
-        Some(Facts { logits, at, max, sums, log, log_sum })
+        Ok(())
     }
-}
 
-impl<F: Float> Facts<F> {
-    /// What makes a logit's exponential in the units of the sums.
+    /// What the gradient's room holds until the sum of a row's slopes is known.
     #[inline(always)]
-    fn power<V: Lanes<Elem = F>>(&self, zero: V) -> Power<V> {
-        self.logits.of_row(zero, zero.single().splat(self.max))
-    }
-
-    /// The share of a logit.
-    #[inline(always)]
-    fn share<V: Lanes<Elem = F>>(&self, power: &Power<V>, z: V) -> V {
-        self.sums.splat(z).share(power.of(z))
-    }
-
-    /// How far a logit lies below the greatest one, as the softmax sees them.
-    #[inline(always)]
-    fn down<V: Lanes<Elem = F>>(&self, z: V) -> V {
-        self.logits.down(z.splat(self.max), z)
-    }
-}
-
-/// The targets of a row, one for each class.
-#[derive(Clone, Copy)]
-struct Distribution<'a, F> {
-    /// Empty where there is a label.
-    of: &'a [F],
-    label: usize,
-    /// Empty where there are none.
-    class_weights: &'a [F],
-    /// What smoothing leaves of a target, and what it adds to each, or to what each lacks of 1.
-    kept: F,
-    added: F,
-    over_others: bool,
-    /// Of the teacher's logits, where targets are such: what makes them, the greatest of them, and ln(1 + S).
-    teacher: Option<(Logits<F>, F, F)>,
-}
-
-impl<F: Float> Distribution<'_, F> {
-    /// Lanes whose targets, as they are given, lie in the domain; none where it is everything, or there is a label.
-    #[inline(always)]
-    fn inside<V: Lanes<Elem = F>>(&self, zero: V, at: usize, domain: Domain<F>) -> Option<V::Mask> {
-        if self.of.is_empty() { None } else { domain.inside(load_from(zero, self.of, at).0) }
-    }
-
-    #[cfg_attr(not(called), inline(always))]
-    #[cfg_attr(called, inline(never))]
-    fn at<V: Lanes<Elem = F>>(&self, zero: V, at: usize) -> V {
-        let mut target = match self.of.is_empty() {
-            true => is_place(zero, at, self.label).select(zero.splat(F::ONE), zero),
-            false => load_from(zero, self.of, at).0,
-        };
-        if let Some((logits, max, log)) = self.teacher {
-            let down = logits.down(zero.splat(max), target);
-            return zero - (down + zero.splat(log));
+    fn keeps(&self, job: &Job<'_, F, RowTargets<'_, F>>) -> Kept {
+        if cfg!(small) || job.add || job.pred.is_empty() || job.grad.is_empty() {
+            Kept::Nothing
+        } else if L::COSTLY || self.logits.capped() {
+            Kept::Slopes
+        } else {
+            Kept::Exponentials
         }
-        if self.added != F::ZERO {
-            let one = zero.splat(F::ONE);
-            // Where all of a label goes to the others, exactly nothing is left of it.
-            let lacking = if self.over_others { one - target } else { one };
-            target = target * zero.splat(self.kept) + lacking * zero.splat(self.added);
-        }
-        if self.class_weights.is_empty() {
-            return target;
-        }
-        target * load_from(zero, self.class_weights, at).0
     }
 }
 
-/// A loss of the logarithms of a row's shares, without the row's weight; none where a target is bad.
-struct Dense<'a, F, L> {
-    room: Row<'a, F>,
+/// What is kept, since it would take longer to work out again.
+#[derive(Clone, Copy, PartialEq)]
+enum Kept {
+    Nothing,
+    Exponentials,
+    /// Slopes by the logarithms of shares.
+    Slopes,
+}
+
+/// What is known of a few rows.
+struct Batch<F> {
+    /// Which take part.
+    live: [bool; AT_ONCE],
+    labels: [Option<usize>; AT_ONCE],
     facts: Facts<F>,
-    of: L,
-    targets: Distribution<'a, F>,
-    z_loss: [F; 2],
-    factor: F,
-    add: bool,
+    /// The same of target rows that are logits too.
+    teacher: Facts<F>,
 }
 
-impl<F: Float, L: Loss<F>> Kernel<F> for Dense<'_, F, L> {
-    type Output = Option<F>;
+impl<F: Float> Batch<F> {
+    fn new() -> Self {
+        let (live, labels) = ([false; AT_ONCE], [None; AT_ONCE]);
+        Batch { live, labels, facts: Facts::new(), teacher: Facts::new() }
+    }
+}
+
+/// Losses and gradients of a few rows, as far as their greatest logits are numbers. False where a target is bad.
+struct Dense<'b, 'a, 't, F: Float, L> {
+    job: &'b mut Job<'a, F, RowTargets<'t, F>>,
+    of: &'b OverSoftmax<F, L>,
+    first: usize,
+    batch: &'b Batch<F>,
+    losses: &'b mut [F],
+}
+
+impl<F: Float, L: Loss<F>> Kernel<F> for Dense<'_, '_, '_, F, L> {
+    type Output = bool;
     type Home = Self;
     const RARE: bool = true;
 
     #[inline(always)]
-    fn run<V: Lanes<Elem = F>, const WIDTH: usize, const PARTS: usize>(mut self, zero: V) -> Option<F> {
+    fn run<V: Lanes<Elem = F>, const WIDTH: usize, const PARTS: usize>(self, zero: V) -> bool {
         align_frame();
-        let (loss, slopes) = self.sums::<V, WIDTH, PARTS>(zero)?;
-        if !self.room.grad.is_empty() {
-            self.write(zero, slopes);
+        if cfg!(small) || self.of.logits.capped() {
+            return self.rows::<V, WIDTH, PARTS, false>(zero);
         }
-        Some(loss + self.z_loss[0])
+        // The compiler leaves out all that a cap takes, which it would work out for each row, capped or not.
+        let of = OverSoftmax { logits: self.of.logits.uncapped(), ..*self.of };
+        Dense { of: &of, ..self }.rows::<V, WIDTH, PARTS, true>(zero)
     }
 }
 
-impl<F: Float, L: Loss<F>> Dense<'_, F, L> {
-    /// The sums of the losses of all classes and of their slopes.
+impl<F: Float, L: Loss<F>> Dense<'_, '_, '_, F, L> {
+    /// Row by row, with all registers at once or one of them.
     #[inline(always)]
-    fn sums<V, const WIDTH: usize, const PARTS: usize>(&mut self, zero: V) -> Option<(F, F)>
+    fn rows<V, const WIDTH: usize, const PARTS: usize, const ALL: bool>(self, zero: V) -> bool
+    where
+        V: Lanes<Elem = F>,
+    {
+        let Dense { job, of, first, batch, losses } = self;
+        for (lane, loss) in losses.iter_mut().enumerate().take(AT_ONCE) {
+            if !batch.live[lane] || batch.facts.at(lane).is_none() {
+                continue;
+            }
+            let mut row = Compared::new(job, of, batch, first, lane);
+            match row.sums::<V, WIDTH, PARTS, ALL>(zero) {
+                Some((own, slopes)) => {
+                    *loss = own;
+                    row.write::<V, ALL>(zero, slopes);
+                }
+                None => return false,
+            }
+        }
+        true
+    }
+}
+
+/// A row beside its targets.
+struct Compared<'a, F, L> {
+    of: &'a OverSoftmax<F, L>,
+    room: Row<'a, F>,
+    fact: Fact<F>,
+    targets: Distribution<'a, F>,
+    kept: Kept,
+    add: bool,
+    weight: F,
+    /// What the gradient is multiplied by, the weight in it.
+    factor: F,
+    /// What the squared log-sum-exp adds to the loss, and to its slope by that sum.
+    z_loss: [F; 2],
+}
+
+impl<'a, F: Float, L: Loss<F>> Compared<'a, F, L> {
+    #[inline(always)]
+    fn new(
+        job: &'a mut Job<'_, F, RowTargets<'_, F>>,
+        of: &'a OverSoftmax<F, L>,
+        batch: &Batch<F>,
+        first: usize,
+        lane: usize,
+    ) -> Self {
+        let kept = of.keeps(job);
+        let RowTargets { classes, stride, .. } = job.target;
+        let row = first + lane;
+        let targets = Distribution::new(&job.target, of, row, batch.labels[lane], batch.teacher.of(lane));
+        let weight = job.weights.get(row).copied().unwrap_or(F::ONE);
+        let room =
+            Row::new(elements(job.pred, row, stride, classes), elements_mut(job.grad, row, stride, classes));
+        let fact = batch.facts.of(lane);
+        let z_loss = match of.z_loss {
+            zero if zero == F::ZERO => [F::ZERO; 2],
+            factor => [factor * fact.log_sum * fact.log_sum, (factor + factor) * fact.log_sum],
+        };
+        let (add, factor) = (job.add, weight * job.lift * job.factor);
+        Compared { of, room, fact, targets, kept, add, weight, factor, z_loss }
+    }
+
+    /// The weighted loss of the row, and the sum of the slopes of all classes.
+    #[inline(always)]
+    fn sums<V, const WIDTH: usize, const PARTS: usize, const ALL: bool>(&mut self, zero: V) -> Option<(F, F)>
     where
         V: Lanes<Elem = F>,
     {
@@ -252,7 +295,7 @@ impl<F: Float, L: Loss<F>> Dense<'_, F, L> {
         let Aligned([losses, slopes]) = &mut Aligned([[[F::ZERO; WIDTH]; 2]; 2]);
         let mut at = 0;
         // Whole rows of lanes with sums in registers, and what is left one register at a time with sums in memory.
-        if cfg!(not(small)) && V::LANES > 1 && classes >= WIDTH {
+        if ALL && V::LANES > 1 && classes >= WIDTH {
             let (mut of_losses, mut of_slopes) = ([LaneSum::new(zero); PARTS], [LaneSum::new(zero); PARTS]);
             while at + WIDTH <= classes {
                 for (of_losses, of_slopes) in of_losses.iter_mut().zip(&mut of_slopes) {
@@ -269,75 +312,97 @@ impl<F: Float, L: Loss<F>> Dense<'_, F, L> {
         let zero = zero.single();
         while at < classes {
             let (loss, slope) = self.step(zero, at)?;
-            for (term, [sums, errors]) in [(loss, &mut *losses), (slope, &mut *slopes)] {
-                let slots = at % WIDTH..at % WIDTH + V::Single::LANES;
-                if let (Some(sums), Some(errors)) = (sums.get_mut(slots.clone()), errors.get_mut(slots)) {
-                    let mut sum = LaneSum::load(zero, sums, errors);
-                    sum.add(term);
-                    sum.store(sums, errors);
-                }
-            }
+            add_at(loss, losses, at);
+            add_at(slope, slopes, at);
             at += V::Single::LANES;
         }
-        let loss = fold(&losses[0], Some(&losses[1]), classes).high;
-        Some((loss, fold(&slopes[0], Some(&slopes[1]), classes).high))
+        let loss = fold(&losses[0], Some(&losses[1]), classes).high + self.z_loss[0];
+        Some((loss * self.weight, fold(&slopes[0], Some(&slopes[1]), classes).high))
     }
 
-    /// Whether slopes by the logarithms of shares wait in the gradient's room until their sum is known.
-    #[inline(always)]
-    fn keeps(&self) -> bool {
-        cfg!(not(small)) && !self.add && !self.room.logits.is_empty() && !self.room.grad.is_empty()
-    }
-
-    /// Losses and slopes of the register that begins at `at`.
+    /// Losses and slopes of the register that begins at `at`; none where a target is bad.
     #[inline(always)]
     fn step<V: Lanes<Elem = F>>(&mut self, zero: V, at: usize) -> Option<(V, V)> {
         let (z, count) = load_from(zero, self.room.logits(), at);
-        let (loss, slope) = self.of.at(self.log_share(z), self.targets.at(zero, at));
+        let (loss, slope) = self.of.of.at(self.fact.log_share(&self.of.logits, z), self.targets.at(zero, at));
+        let inside = self.targets.inside(zero, at, self.of.of.target_domain());
+        if count == V::LANES {
+            if inside.is_some_and(|right| !right.all()) {
+                return None;
+            }
+            if self.kept == Kept::Slopes {
+                store_from(slope, self.room.grad, at);
+            }
+            return Some((loss, slope));
+        }
         let live = zero.first(count);
-        let inside = self.targets.inside(zero, at, self.of.target_domain());
         if inside.is_some_and(|right| !(right | !live).all()) {
             return None;
         }
         let slope = live.select(slope, zero);
-        if self.keeps() {
+        if self.kept == Kept::Slopes {
             store_from(slope, self.room.grad, at);
         }
         Some((live.select(loss, zero), slope))
     }
 
     #[inline(always)]
-    fn log_share<V: Lanes<Elem = F>>(&self, z: V) -> V {
-        -(self.facts.down(z) + z.splat(self.facts.log))
+    fn write<V: Lanes<Elem = F>, const ALL: bool>(&mut self, zero: V, slopes: F) {
+        let all = self.z_loss[1] - slopes;
+        if ALL && self.kept == Kept::Exponentials {
+            self.write_registers::<V, ALL, true>(zero, all);
+        } else {
+            self.write_registers::<V, ALL, false>(zero, all);
+        }
     }
 
     #[inline(always)]
-    fn write<V: Lanes<Elem = F>>(&mut self, zero: V, slopes: F) {
-        let (classes, all) = (self.room.grad.len(), self.z_loss[1] - slopes);
-        let power = self.facts.power(zero);
+    fn write_registers<V: Lanes<Elem = F>, const ALL: bool, const KEPT: bool>(&mut self, zero: V, all: F) {
         let mut at = 0;
-        while at + V::LANES <= classes {
-            self.write_register(zero, &power, all, at);
-            at += V::LANES;
+        if ALL {
+            let power = self.fact.power(self.of.logits, zero);
+            while at + V::LANES <= self.room.grad.len() {
+                self.write_register::<V, KEPT>(zero, &power, all, at);
+                at += V::LANES;
+            }
         }
         let zero = zero.single();
-        let power = self.facts.power(zero);
-        while at < classes {
-            self.write_register(zero, &power, all, at);
+        let power = self.fact.power(self.of.logits, zero);
+        while at < self.room.grad.len() {
+            self.write_register::<V::Single, KEPT>(zero, &power, all, at);
             at += V::Single::LANES;
         }
     }
 
     #[inline(always)]
-    fn write_register<V: Lanes<Elem = F>>(&mut self, zero: V, power: &Power<V>, all: F, at: usize) {
+    fn write_register<V: Lanes<Elem = F>, const KEPT: bool>(
+        &mut self,
+        zero: V,
+        power: &Power<V>,
+        all: F,
+        at: usize,
+    ) {
         let (z, _) = load_from(zero, self.room.logits(), at);
-        let own = match self.keeps() {
-            true => load_from(zero, self.room.grad, at).0,
-            false => self.of.at(self.log_share(z), self.targets.at(zero, at)).1,
+        let (before, _) = load_from(zero, self.room.grad, at);
+        let own = match self.kept {
+            Kept::Slopes if !KEPT => before,
+            _ => self.of.of.at(self.fact.log_share(&self.of.logits, z), self.targets.at(zero, at)).1,
         };
-        let slope = self.facts.share(power, z).mul_add(zero.splat(all), own);
-        let slope = slope * (zero.splat(self.factor) * self.facts.logits.slope(z));
-        let new = if self.add { load_from(zero, self.room.grad, at).0 + slope } else { slope };
-        store_from(new, self.room.grad, at);
+        let exponential = if KEPT { before } else { power.of(z) };
+        let slope = self.fact.sums(zero).share(exponential).mul_add(zero.splat(all), own);
+        let slope = slope * (zero.splat(self.factor) * self.of.logits.slope(z));
+        store_from(if self.add { before + slope } else { slope }, self.room.grad, at);
+    }
+}
+
+/// Adds a register's terms, from place `at` on, to sums that lie in memory.
+#[cfg_attr(not(called), inline(always))]
+#[cfg_attr(called, inline(never))]
+fn add_at<V: Lanes, const WIDTH: usize>(term: V, [sums, errors]: &mut [[V::Elem; WIDTH]; 2], at: usize) {
+    let slots = at % WIDTH..at % WIDTH + V::LANES;
+    if let (Some(sums), Some(errors)) = (sums.get_mut(slots.clone()), errors.get_mut(slots)) {
+        let mut sum = LaneSum::load(term, sums, errors);
+        sum.add(term);
+        sum.store(sums, errors);
     }
 }

@@ -16,7 +16,7 @@ use crate::sum::{Aligned, quick_two_sum_of, two_sum_of};
 /// Rows of at most so many classes go this way.
 pub const FEW: usize = 64;
 /// Classes that are loaded and stored together.
-const GROUP: usize = 4;
+pub const GROUP: usize = 4;
 
 /// The weighted losses of rows from `first` on; their gradients are written.
 pub struct Rows<'j, 'a, 't, F: Float> {
@@ -358,6 +358,6 @@ impl<F: Float, V: Lanes<Elem = F>> Tile<'_, F, V> {
 
 /// Where groups of columns begin; the last one may overlap the one before.
 #[inline(always)]
-fn starts(classes: usize) -> impl Iterator<Item = usize> {
+pub fn starts(classes: usize) -> impl Iterator<Item = usize> {
     (0..classes).step_by(GROUP).map(move |start| start.min(classes.saturating_sub(GROUP)))
 }

@@ -6,7 +6,7 @@ use core::mem::swap;
 use core::ops::Range;
 
 use super::label::{Found, Known, Weights};
-use super::{OverSoftmax, no_log_sum};
+use super::{AT_ONCE, NEAR, NOWHERE, OverSoftmax, logits, no_log_sum};
 use crate::dispatch::Kernel;
 use crate::error::Error;
 use crate::float::Float;
@@ -18,24 +18,11 @@ use crate::sum::{Aligned, finite_or_zero, fold};
 
 mod slopes;
 
-/// So many bytes of logits stay in the first cache until they are looked at again.
-const NEAR: usize = 16_384;
-
 /// Rows of so many bytes are written while the next one is added up.
 const LONG: usize = 32 << 10;
 
 /// But where the logits lie apart, rows of so many bytes leave too little room for one more in the second cache.
 const TOO_LONG: usize = 448 << 10;
-
-/// So many rows are added up at once: as many as the widest register has lanes.
-const AT_ONCE: usize = match (cfg!(portable_simd), cfg!(small)) {
-    (false, _) => 1,
-    (true, true) => 4,
-    (true, false) => 16,
-};
-
-/// No place at all: of rows of which nothing is asked.
-const NOWHERE: usize = usize::MAX;
 
 /// The weighted losses of rows from `first` on; their gradients are written.
 pub struct Rows<'j, 'a, 't, F> {
@@ -141,15 +128,6 @@ pub(super) struct Batch<F> {
     inverse: [[F; ROWS]; 2],
     /// The factor of exponentials, where it has two good parts.
     multiple: [[F; ROWS]; 2],
-}
-
-/// The logits of a row.
-#[cfg_attr(not(called), inline(always))]
-#[cfg_attr(called, inline(never))]
-fn logits<'j, F: Float>(job: &'j Job<'_, F, RowTargets<'_, F>>, row: usize) -> &'j [F] {
-    let RowTargets { classes, stride, .. } = job.target;
-    let logits = if job.pred.is_empty() { &*job.grad } else { job.pred };
-    logits.get(row * stride..row * stride + classes).unwrap_or_default()
 }
 
 /// Whether the exponentials of a call stay in the gradient's room.

@@ -86,6 +86,38 @@ fn a_row_does_not_know_its_place() {
     check::<f64>();
 }
 
+/// The same of rows of few classes, of which as many lie side by side as a register has lanes, with rows among them that have
+/// no greatest logit.
+#[test]
+fn a_row_of_few_classes_does_not_know_its_place() {
+    fn check<F: Tested>() {
+        for (number, case) in row_cases::<F>().into_iter().enumerate() {
+            for classes in [4, 7 + number % 3, 16, 33, 63, 64, 65] {
+                let stride = classes + number % 2;
+                let mut data = RowData::new(Shape::Normal(3.0), 67, classes, stride, number as u64);
+                data.logits[35 * stride + 2] = F::NAN;
+                data.logits[36 * stride + classes - 1] = F::INFINITY;
+                data.logits[66 * stride..].fill(-F::INFINITY);
+                let greatest = F::from_f64(20.0);
+                (data.logits[3 * stride + 1], data.logits[3 * stride + 3]) = (greatest, greatest);
+                let (labelled, weighted) = kinds_of_calls().nth(number % 4).unwrap_or_default();
+                for (labelled, weighted) in [(labelled, weighted), (!labelled, !weighted)] {
+                    let call = data.call(case, labelled, weighted);
+                    for level in Level::available() {
+                        let what = format!("{case:?}, {level}, rows of {classes}");
+                        let all = call.outputs(level, &what);
+                        for row in [0, 3, 20, 31, 32, 34, 35, 36, 37, 63, 65, 66] {
+                            assert_alone(&call, &all, row, level, &what);
+                        }
+                    }
+                }
+            }
+        }
+    }
+    check::<f32>();
+    check::<f64>();
+}
+
 /// The same of rows so long that others are looked at meanwhile, with rows among them that have no greatest logit.
 #[test]
 fn a_long_row_does_not_know_its_place() {
