@@ -3,7 +3,7 @@
 //! Labels have a way of their own, since all but one element of their gradient is a share of the softmax: a few rows are
 //! added up, what they come to is worked out a row a lane, and then their gradients are written. Rows of few classes go a
 //! row a lane altogether. Target distributions, smoothed labels among them, go through an elementwise loss of the
-//! logarithms of the shares.
+//! logarithms of the shares, a few rows at once too.
 
 use crate::dispatch::Level;
 use crate::error::Error;

@@ -8,8 +8,8 @@ use crate::math::ln_1p;
 use crate::softmax::{Logits, Power, Powers, Row, Sums, maximum};
 use crate::sum::{finite_or_zero, fold};
 
-/// What is known of a few rows once their exponentials have been added up. Numbers that are written as registers and read one
-/// by one are handed on late where a register lies across two cache lines.
+/// What is known of a few rows once their exponentials have been added up. It begins a cache line, so that no register crosses
+/// two.
 #[cfg_attr(not(small), repr(align(64)))]
 pub struct Facts<F> {
     /// The place of the greatest logit; nowhere, of a row that has not been looked at, or where that is no number.

@@ -38,7 +38,8 @@ impl<F: Float, L: Loss<F>> Kernel<F> for Rows<'_, '_, '_, F, L> {
 
     #[inline(always)]
     fn run<V: Lanes<Elem = F>, const WIDTH: usize, const PARTS: usize>(self, zero: V) -> usize {
-        if cfg!(small) || V::LANES == 1 {
+        // Room is not made for nothing: all of it is written first.
+        if cfg!(small) || V::LANES == 1 || self.losses.len() < V::Single::LANES {
             return 0;
         }
         align_frame();
