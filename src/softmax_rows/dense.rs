@@ -324,7 +324,8 @@ impl<'a, F: Float, L: Loss<F>> Compared<'a, F, L> {
     #[inline(always)]
     fn step<V: Lanes<Elem = F>>(&mut self, zero: V, at: usize) -> Option<(V, V)> {
         let (z, count) = load_from(zero, self.room.logits(), at);
-        let (loss, slope) = self.of.of.at(self.fact.log_share(&self.of.logits, z), self.targets.at(zero, at));
+        let (loss, slope) =
+            self.of.of.at(-self.fact.minus_log_share(&self.of.logits, z), self.targets.at(zero, at));
         let inside = self.targets.inside(zero, at, self.of.of.target_domain());
         if count == V::LANES {
             if inside.is_some_and(|right| !right.all()) {
@@ -386,7 +387,7 @@ impl<'a, F: Float, L: Loss<F>> Compared<'a, F, L> {
         let (before, _) = load_from(zero, self.room.grad, at);
         let own = match self.kept {
             Kept::Slopes if !KEPT => before,
-            _ => self.of.of.at(self.fact.log_share(&self.of.logits, z), self.targets.at(zero, at)).1,
+            _ => self.of.of.at(-self.fact.minus_log_share(&self.of.logits, z), self.targets.at(zero, at)).1,
         };
         let exponential = if KEPT { before } else { power.of(z) };
         let slope = self.fact.sums(zero).share(exponential).mul_add(zero.splat(all), own);

@@ -172,9 +172,9 @@ impl<F: Float> Fact<F> {
         Sums::of_inverse(zero, self.inverse)
     }
 
-    /// The logarithm of a logit's share.
+    /// Minus the logarithm of a logit's share.
     #[inline(always)]
-    pub fn log_share<V: Lanes<Elem = F>>(&self, logits: &Logits<F>, z: V) -> V {
-        -(logits.down(z.splat(self.max), z) + z.splat(self.log))
+    pub fn minus_log_share<V: Lanes<Elem = F>>(&self, logits: &Logits<F>, z: V) -> V {
+        logits.down(z.splat(self.max), z) + z.splat(self.log)
     }
 }

@@ -81,8 +81,11 @@ impl<F: Float> Kernel<F> for Write<'_, F> {
         let apart = form != Form::Softmax && !numbers.is_empty();
         for at in (0..into.len()).step_by(V::LANES) {
             let (number, _) = load_from(zero, if apart { numbers } else { into }, at);
-            let new =
-                if form == Form::Softmax { sums.share(number) } else { fact.log_share(&logits, number) };
+            let new = if form == Form::Softmax {
+                sums.share(number)
+            } else {
+                zero - fact.minus_log_share(&logits, number)
+            };
             store_from(new, into, at);
         }
     }

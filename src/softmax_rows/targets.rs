@@ -65,7 +65,7 @@ impl<'a, F: Float> Distribution<'a, F> {
             false => load_from(zero, self.of, at).0,
         };
         if let Some(logits) = self.teacher {
-            return self.fact.log_share(logits, target);
+            return zero - self.fact.minus_log_share(logits, target);
         }
         let target = self.smoothed.target(target);
         if self.class_weights.is_empty() {

@@ -313,6 +313,10 @@ fn softmax_of_special_rows_and_wrong_calls() {
     softmax.log_sum_exp(&[-inf, 3.0, -inf, -inf, 1.0, inf, nan, 2.0], 2, &mut sums).unwrap();
     assert_eq!(sums[..3], [3.0, -inf, inf]);
     assert!(sums[3].is_nan());
+    // A class that has all is certain: 0, and not below it.
+    let mut logs = [1.0_f32; 2];
+    softmax.log_softmax(&[3.0, -inf], 2, &mut logs).unwrap();
+    assert_eq!(logs.map(f32::to_bits), [0.0, -inf].map(f32::to_bits));
 
     let mut room = [0.0_f32; 4];
     assert!(matches!(softmax.softmax(&[0.0; 5], 2, &mut room), Err(Error::Classes { .. })));

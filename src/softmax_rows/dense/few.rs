@@ -153,14 +153,14 @@ impl<F: Float, V: Lanes<Elem = F>, const WIDTH: usize> Room<V, WIDTH> {
         let smoothed = Smoothed::new(of, classes);
         for place in 0..classes {
             let target = match of.teacher {
-                true => teacher.log_share(of.logits, self.targets[place]),
+                true => zero - teacher.minus_log_share(of.logits, self.targets[place]),
                 false => smoothed.target(self.targets[place]),
             };
             let target = match class_weights.and_then(|weights| weights.get(place)) {
                 Some(&weight) => target * zero.splat(weight),
                 None => target,
             };
-            let (loss, slope) = of.of.at(known.log_share(of.logits, self.logits[place]), target);
+            let (loss, slope) = of.of.at(-known.minus_log_share(of.logits, self.logits[place]), target);
             losses.add(place, loss);
             slopes.add(place, slope);
             self.logits[place] = slope;
@@ -219,10 +219,10 @@ fn add_up<F: Float, V: Lanes<Elem = F>, const WIDTH: usize>(
 }
 
 impl<F: Float, V: Lanes<Elem = F>> Known<V> {
-    /// The logarithms of logits' shares.
+    /// Minus the logarithms of logits' shares.
     #[inline(always)]
-    fn log_share(&self, logits: Logits<F>, z: V) -> V {
-        -(logits.down(self.max, z) + self.log)
+    fn minus_log_share(&self, logits: Logits<F>, z: V) -> V {
+        logits.down(self.max, z) + self.log
     }
 }
 
