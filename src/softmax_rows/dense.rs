@@ -35,7 +35,7 @@ impl<F: Float, L: Loss<F>> OverSoftmax<F, L> {
         let mut done = 0;
         while done < losses.len() {
             if few {
-                let (first, losses) = (first + done, &mut losses[done..]);
+                let (first, losses) = (first + done, losses.get_mut(done..).unwrap_or_default());
                 done += level.run(few::Rows { job: &mut *job, of: *self, first, losses });
             }
             let end = losses.len().min(done + at_once);
@@ -43,7 +43,8 @@ impl<F: Float, L: Loss<F>> OverSoftmax<F, L> {
                 // By the code that names what is wrong, which is needed in any case.
                 self.check(job, first + done..first + end)?;
             }
-            let right = self.batch(job, level, first + done, &mut losses[done..end], &mut batch);
+            let these = losses.get_mut(done..end).unwrap_or_default();
+            let right = self.batch(job, level, first + done, these, &mut batch);
             if !cfg!(small) && !right {
                 self.check(job, first + done..first + end)?;
             }
@@ -64,7 +65,7 @@ impl<F: Float, L: Loss<F>> OverSoftmax<F, L> {
         let RowTargets { classes, stride, of, .. } = job.target;
         // Which the compiler can't know.
         let count = if AT_ONCE == 1 { 1 } else { losses.len().min(AT_ONCE) };
-        let losses = &mut losses[..count];
+        let losses = losses.get_mut(..count).unwrap_or_default();
         let outputs = job.target.log_sums.is_some() || job.target.hits.is_some();
         let mut right = true;
         for lane in 0..count {
@@ -96,7 +97,7 @@ impl<F: Float, L: Loss<F>> OverSoftmax<F, L> {
 
         let dense = Dense { job: &mut *job, of: self, first, batch, losses: &mut *losses };
         right = level.run(dense) && right;
-        for (lane, loss) in losses.iter_mut().enumerate() {
+        for (lane, loss) in losses.iter_mut().enumerate().take(AT_ONCE) {
             let live = batch.live[lane];
             if live && batch.facts.at(lane).is_some() {
                 continue;
@@ -114,7 +115,7 @@ impl<F: Float, L: Loss<F>> OverSoftmax<F, L> {
     /// Writes what rows are asked for beside losses and gradient.
     fn report(&self, job: &mut Job<'_, F, RowTargets<'_, F>>, rows: Range<usize>, batch: &Batch<F>) {
         let RowTargets { classes, stride, of, .. } = job.target;
-        for (lane, row) in rows.enumerate() {
+        for (lane, row) in rows.enumerate().take(AT_ONCE) {
             let (at, log_sum) = match batch.facts.at(lane) {
                 Some(at) => (Some(at), batch.facts.of(lane).log_sum),
                 None => (greatest(logits(job, row)), no_log_sum(logits(job, row))),
@@ -147,8 +148,9 @@ impl<F: Float, L: Loss<F>> OverSoftmax<F, L> {
             {
                 let targets = elements(target, row, stride, classes);
                 let domain = self.of.target_domain();
-                if let Some(class) = targets.iter().position(|&target| !domain.holds(target)) {
-                    return Err(Error::Target { index: row * stride + class, value: targets[class] });
+                let bad = targets.iter().enumerate().find(|&(_, &target)| !domain.holds(target));
+                if let Some((class, &value)) = bad {
+                    return Err(Error::Target { index: row * stride + class, value });
                 }
             }
         }

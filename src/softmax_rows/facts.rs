@@ -102,7 +102,8 @@ impl<F: Float> Kernel<F> for AddUp<'_, F> {
         let single = zero.single();
         let mut powers = Powers::default();
         let count = if AT_ONCE == 1 { 1 } else { count.min(AT_ONCE) };
-        for first in (0..count).step_by(V::Single::LANES) {
+        let mut first = 0;
+        while first < count {
             let lanes = first..count.min(first + V::Single::LANES);
             for lane in lanes.clone() {
                 let row = elements(if numbers.is_empty() { kept } else { numbers }, lane, stride, classes);
@@ -137,6 +138,7 @@ impl<F: Float> Kernel<F> for AddUp<'_, F> {
                 // What a cap takes, the compiler would work out in any case.
                 facts.work_out(&logits.uncapped(), &power, first);
             }
+            first += V::Single::LANES;
         }
     }
 }
