@@ -97,8 +97,7 @@ impl<F: Float, L: Loss<F>> OverSoftmax<F, L> {
 
         let dense = Dense { job: &mut *job, of: self, first, batch, losses: &mut *losses };
         right = level.run(dense) && right;
-        for (lane, loss) in losses.iter_mut().enumerate().take(AT_ONCE) {
-            let live = batch.live[lane];
+        for (lane, (loss, &live)) in losses.iter_mut().zip(&batch.live).enumerate() {
             if live && batch.facts.at(lane).is_some() {
                 continue;
             }
