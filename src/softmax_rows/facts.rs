@@ -16,7 +16,7 @@ pub struct Facts<F> {
     at: [usize; AT_ONCE],
     max: [F; AT_ONCE],
     /// The sum of all exponentials but the greatest, high and low. What lanes of no row hold is worked on as well, and what
-    /// is no sum may become numbers so small that they take a CPU a hundred times the time.
+    /// is no sum may become numbers so small that they take a CPU many times the time.
     rest: [[F; AT_ONCE]; 2],
     /// One over the sum of all, high and low.
     inverse: [[F; AT_ONCE]; 2],
@@ -28,11 +28,11 @@ pub struct Facts<F> {
 #[derive(Clone, Copy)]
 pub struct Fact<F> {
     /// The greatest logit.
-    pub max: F,
+    max: F,
     /// One over the sum of all exponentials, high and low.
     inverse: [F; 2],
     /// ln(1 + S): what the log-sum-exp has beside the greatest logit.
-    pub log: F,
+    log: F,
     pub log_sum: F,
 }
 

@@ -20,7 +20,7 @@ pub struct Distribution<'a, F> {
     /// What a teacher's logits go through, where targets are such.
     teacher: Option<&'a Logits<F>>,
     /// What is known of them. The compiler works with it before it looks whether there is a teacher, and of what is no number
-    /// at all a CPU may take a hundred times the time: without one, it is zeros.
+    /// at all a CPU may take many times the time: without one, it is zeros.
     fact: Fact<F>,
 }
 
