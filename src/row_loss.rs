@@ -274,6 +274,12 @@ impl<F: Float, L: RowLoss<F>> Targets<L, F> for RowTargets<'_, F> {
     }
 
     fn mean_divisor(&self, loss: L, losses: usize) -> Result<HighLow<F>, Error<F>> {
+        if !cfg!(small) && self.class_weights.is_none() {
+            return match self.count_taking_part(loss.ignore_index(), losses) {
+                0 => Err(Error::Empty),
+                count => Ok(HighLow::of_count(count)),
+            };
+        }
         let part = self.sum_weights(loss.ignore_index(), losses, &[]);
         if part.count == 0 { Err(Error::Empty) } else { divisor(part.weight.high_low()) }
     }
@@ -297,16 +303,21 @@ impl<F: Float> RowTargets<'_, F> {
         usize::try_from(label).is_ok_and(|label| label < self.classes)
     }
 
+    /// How many rows take part.
+    fn count_taking_part(&self, ignore_index: Option<i64>, rows: usize) -> u64 {
+        let ignored = match (self.of, ignore_index) {
+            (OfRow::Label(_), Some(index)) if self.all_classes && !self.is_class(index) => 0,
+            (OfRow::Label(labels), Some(index)) => labels.count_of(index),
+            _ => 0,
+        };
+        (rows - ignored) as u64
+    }
+
     /// How many rows take part, and the sum of what they weigh.
     fn sum_weights(&self, ignore_index: Option<i64>, rows: usize, weights: &[F]) -> Total<F> {
         let mut total = Total::default();
         if !cfg!(small) && weights.is_empty() && self.class_weights.is_none() {
-            let ignored = match (self.of, ignore_index) {
-                (OfRow::Label(_), Some(index)) if self.all_classes && !self.is_class(index) => 0,
-                (OfRow::Label(labels), Some(index)) => labels.count_of(index),
-                _ => 0,
-            };
-            total.count = (rows - ignored) as u64;
+            total.count = self.count_taking_part(ignore_index, rows);
             total.weight.add_count(total.count);
             return total;
         }

@@ -160,6 +160,13 @@ fn logits<'j, F: Float>(job: &'j Job<'_, F, RowTargets<'_, F>>, row: usize) -> &
     elements(if job.pred.is_empty() { job.grad } else { job.pred }, row, stride, classes)
 }
 
+/// The logits of rows from one on.
+#[inline(always)]
+fn logits_from<'j, F: Float>(job: &'j Job<'_, F, RowTargets<'_, F>>, row: usize) -> &'j [F] {
+    let logits = if job.pred.is_empty() { &*job.grad } else { job.pred };
+    logits.get(row * job.target.stride..).unwrap_or_default()
+}
+
 /// The elements of a row, of which there are none where there are not enough.
 #[inline(always)]
 fn elements<F>(all: &[F], row: usize, stride: usize, classes: usize) -> &[F] {

@@ -59,18 +59,11 @@ pub struct Exact<F: Float> {
     seen: u8,
 }
 
-/// Adds a part to a limb, or subtracts it, with what the last limb carries; whether this one carries.
+/// Adds a part to a limb, with what the last limb carries; whether this one carries.
 #[inline(always)]
-fn step(limb: &mut u64, part: u64, carry: bool, negative: bool) -> bool {
-    let carry = u64::from(carry);
-    let ((first, over), (second, over_again));
-    if negative {
-        (first, over) = limb.overflowing_sub(part);
-        (second, over_again) = first.overflowing_sub(carry);
-    } else {
-        (first, over) = limb.overflowing_add(part);
-        (second, over_again) = first.overflowing_add(carry);
-    }
+fn step(limb: &mut u64, part: u64, carry: bool) -> bool {
+    let (first, over) = limb.overflowing_add(part);
+    let (second, over_again) = first.overflowing_add(u64::from(carry));
     *limb = second;
     over || over_again
 }
@@ -112,14 +105,18 @@ impl<F: Float> Exact<F> {
     fn add_at(&mut self, position: usize, value: u64, negative: bool) {
         let (limb, offset) = (position / 64, position % 64);
         let mut limbs = self.limbs.as_mut().get_mut(limb..).unwrap_or_default().iter_mut();
-        let mut carry = false;
+        // To subtract is to add the complement and 1, which carries through all limbs above.
+        let above = if negative { u64::MAX } else { 0 };
+        let mut carry = negative;
         // In two steps, since a shift by 64 is none.
         for (part, limb) in [value << offset, value >> 1 >> (63 - offset)].into_iter().zip(&mut limbs) {
-            carry = step(limb, part, carry, negative);
+            carry = step(limb, part ^ above, carry);
         }
-        // Seldom is there more to carry.
-        while carry && let Some(limb) = limbs.next() {
-            carry = step(limb, 0, carry, negative);
+        // Seldom is another limb changed.
+        while carry != negative
+            && let Some(limb) = limbs.next()
+        {
+            carry = step(limb, above, carry);
         }
     }
 
@@ -127,10 +124,7 @@ impl<F: Float> Exact<F> {
         self.seen |= other.seen;
         let mut carry = false;
         for (limb, &theirs) in self.limbs.as_mut().iter_mut().zip(other.limbs.as_ref()) {
-            let (first, over) = limb.overflowing_add(theirs);
-            let (second, over_again) = first.overflowing_add(u64::from(carry));
-            *limb = second;
-            carry = over || over_again;
+            carry = step(limb, theirs, carry);
         }
     }
 
