@@ -186,6 +186,7 @@ impl<'a, F: Float, V: Lanes<Elem = F>> Tile<'a, F, V> {
         ([sum, error + lost], [own, own_exponential])
     }
 
+    /// Writes the gradient of the rows, from their exponentials.
     #[inline(always)]
     pub fn write(&self, found: &Found<V>, values: &mut [F], grad: &mut [F], stride: usize, add: bool) {
         let Tile { zero, places, classes, .. } = *self;
