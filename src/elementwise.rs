@@ -41,7 +41,8 @@ impl<F: Float> Job<'_, F> {
         let Job { pred, target, grad, factor, .. } = self;
         let pair = loss.visit(RunShort { pred, target, grad: &mut *grad, factor, level });
         if pair.low.nan() {
-            return Err(bad_value(loss, if pred.is_empty() { grad } else { pred }, target, &[], 0));
+            let pred = if pred.is_empty() { grad } else { pred };
+            return Err(bad_value(loss, pred, target, &[], pair.high.to_f64() as usize));
         }
         Ok(pair)
     }

@@ -55,6 +55,24 @@ pub trait Loss<F: Float>: Copy {
         false
     }
 
+    /// Whether there is a [`shorter`](Loss::shorter) form.
+    #[doc(hidden)]
+    const SHORTER: bool = false;
+
+    /// Whether the shorter form gives the bits of [`at`](Loss::at) in all lanes, which then lie in the domains.
+    #[doc(hidden)]
+    #[inline(always)]
+    fn fits<V: Lanes<Elem = F>>(self, _pred: V, _target: V) -> bool {
+        false
+    }
+
+    /// Loss and slope by a shorter way, where it [`fits`](Loss::fits): long batches take it as long as it does.
+    #[doc(hidden)]
+    #[inline(always)]
+    fn shorter<V: Lanes<Elem = F>>(self, pred: V, target: V) -> (V, V) {
+        self.at(pred, target)
+    }
+
     /// The textbook formula in `f64`, plain and obvious: what tests hold [`at`](Loss::at) against.
     fn definition(self, pred: f64, target: f64) -> f64;
 

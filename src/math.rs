@@ -13,7 +13,7 @@ mod tests;
 pub(crate) use exp::{Scaling, exp_parts, scaled, scaled_power, scaling_magic};
 pub use exp::{exp, exp_m1, exp_nonpositive};
 pub use ln::{ln, ln_1p, ln_1p_unit};
-pub(crate) use ln::{ln_normal, ln_with_rest, normal};
+pub(crate) use ln::{ln_normal, minus_ln, minus_ln_both, normal};
 pub use logistic::{div_one_plus, log_sigmoid, logistic, softplus};
 
 use crate::float::Float;
@@ -30,7 +30,6 @@ pub trait Functions: Sized + 'static {
     /// The same for the f of `ln_1p`.
     fn ln_1p_of_parts<V: Lanes<Elem = Self>>(f: V, minus_k: V) -> V;
     fn ln_1p_unit<V: Lanes<Elem = Self>>(x: V) -> V;
-    fn ln_with_rest<V: Lanes<Elem = Self>>(p: V, rest: V) -> (V, V);
 }
 
 impl Functions for f32 {
@@ -49,10 +48,6 @@ impl Functions for f32 {
     fn ln_1p_unit<V: Lanes<Elem = f32>>(x: V) -> V {
         ln::ln_1p_unit_f32(x)
     }
-    #[inline(always)]
-    fn ln_with_rest<V: Lanes<Elem = f32>>(p: V, rest: V) -> (V, V) {
-        ln::ln_with_rest_f32(p, rest)
-    }
 }
 
 impl Functions for f64 {
@@ -70,10 +65,6 @@ impl Functions for f64 {
     #[inline(always)]
     fn ln_1p_unit<V: Lanes<Elem = f64>>(x: V) -> V {
         ln::ln_1p_unit_f64(x)
-    }
-    #[inline(always)]
-    fn ln_with_rest<V: Lanes<Elem = f64>>(p: V, rest: V) -> (V, V) {
-        ln::ln_with_rest_f64(p, rest)
     }
 }
 

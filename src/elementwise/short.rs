@@ -43,7 +43,8 @@ struct Short<'j, F, L, const GRAD: bool> {
 }
 
 impl<F: Float, L: Loss<F>, const GRAD: bool> Kernel<F> for Short<'_, F, L, GRAD> {
-    /// Its low part is NaN, which that of a sum never is, where a value is bad.
+    /// Its low part is NaN, which that of a sum never is, where a value is bad. The high one is then the index that its
+    /// register begins at: what is before that has been written, in place over the predictions.
     type Output = HighLow<F>;
     type Home = L;
 
@@ -60,8 +61,7 @@ impl<F: Float, L: Loss<F>, const GRAD: bool> Kernel<F> for Short<'_, F, L, GRAD>
         };
         let mut losses = Aligned([F::ZERO; WIDTH]);
         let Aligned(losses) = &mut losses;
-        let mut wrong = false;
-        let mut at = 0;
+        let (mut wrong, mut at) = (false, 0);
         for losses in losses.chunks_exact_mut(lanes) {
             if at >= count {
                 break;
@@ -87,7 +87,7 @@ impl<F: Float, L: Loss<F>, const GRAD: bool> Kernel<F> for Short<'_, F, L, GRAD>
             at += lanes;
         }
         if wrong {
-            return HighLow { high: F::ZERO, low: F::NAN };
+            return HighLow { high: F::from_count(at as u64), low: F::NAN };
         }
         fold(losses, None, count)
     }

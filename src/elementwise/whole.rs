@@ -60,13 +60,20 @@ impl<F: Float, const WIDTH: usize> PlainRows<'_, F, WIDTH> {
         V: Lanes<Elem = F>,
     {
         // Of few registers a row, one row at a time leaves the CPU waiting for a long chain.
-        if V::Single::LANES * FEW >= WIDTH && loss.long() {
-            self.pass::<L, V, Pair<V>, PARTS, 2, GRAD, FAR, STAGED>(loss, zero, sums, stage)?;
+        let few = V::Single::LANES * FEW >= WIDTH;
+        if L::SHORTER && few {
+            self.pass::<L, V, Pair<V>, PARTS, 2, GRAD, FAR, STAGED, true>(loss, zero, sums, stage)?;
+        } else if L::SHORTER {
+            self.pass::<L, V, V, PARTS, 1, GRAD, FAR, STAGED, true>(loss, zero, sums, stage)?;
         }
-        self.pass::<L, V, V, PARTS, 1, GRAD, FAR, STAGED>(loss, zero, sums, stage)
+        if few && loss.long() {
+            self.pass::<L, V, Pair<V>, PARTS, 2, GRAD, FAR, STAGED, false>(loss, zero, sums, stage)?;
+        }
+        self.pass::<L, V, V, PARTS, 1, GRAD, FAR, STAGED, false>(loss, zero, sums, stage)
     }
 
-    /// Works on `ROWS` rows at a time, as long as there are so many: on `W`, which is `V` or `ROWS` of it.
+    /// Works on `ROWS` rows at a time, as long as there are so many: on `W`, which is `V` or `ROWS` of it. `SHORTER` is
+    /// whether to take the loss's shorter form, as long as it fits.
     #[cfg_attr(not(called), inline(always))]
     fn pass<
         L,
@@ -77,6 +84,7 @@ impl<F: Float, const WIDTH: usize> PlainRows<'_, F, WIDTH> {
         const GRAD: bool,
         const FAR: bool,
         const STAGED: bool,
+        const SHORTER: bool,
     >(
         &mut self,
         loss: L,
@@ -100,14 +108,26 @@ impl<F: Float, const WIDTH: usize> PlainRows<'_, F, WIDTH> {
         let preds = preds.get(..targets.len()).unwrap_or(targets);
         let grads = grads.get_mut(..if GRAD { targets.len() } else { 0 }).unwrap_or_default();
         for (group, target) in targets.iter().enumerate() {
+            if SHORTER {
+                let pred = if in_place { &grads[group] } else { &preds[group] };
+                for part in 0..PARTS {
+                    let lanes = part * W::LANES..(part + 1) * W::LANES;
+                    let pred = wide.load(&pred.as_flattened()[lanes.clone()]);
+                    if !loss.fits(pred, wide.load(&target.as_flattened()[lanes])) {
+                        self.done += group * ROWS;
+                        return Ok(());
+                    }
+                }
+            }
             for (part, sum) in sums.iter_mut().enumerate() {
                 let lanes = part * W::LANES..(part + 1) * W::LANES;
                 let pred = if in_place { &grads[group] } else { &preds[group] };
                 let (pred, target) =
                     (&pred.as_flattened()[lanes.clone()], &target.as_flattened()[lanes.clone()]);
                 let (preds, targets) = (wide.load(pred), wide.load(target));
-                let (value, slope) = loss.at(preds, targets);
-                if right(loss, preds, targets).is_some_and(|right| !right.all()) {
+                let (value, slope) =
+                    if SHORTER { loss.shorter(preds, targets) } else { loss.at(preds, targets) };
+                if !SHORTER && right(loss, preds, targets).is_some_and(|right| !right.all()) {
                     return Err((done + group * ROWS) * WIDTH + lanes.start);
                 }
                 if FAR {

@@ -1,6 +1,6 @@
 use super::*;
 use crate::lanes::MOST_LANES;
-use crate::math::{ln, ln_1p, ln_with_rest};
+use crate::math::{ln, ln_1p, minus_ln, minus_ln_both};
 
 /// Binary cross-entropy of a probability p and a target y, hard or soft, with 0 ln 0 = 0:
 ///
@@ -36,6 +36,22 @@ impl<F: Float> Loss<F> for BinaryCrossEntropy<F> {
             _ => slope,
         };
         (loss, slope)
+    }
+
+    const SHORTER: bool = true;
+
+    #[inline(always)]
+    fn fits<V: Lanes<Elem = F>>(self, pred: V, target: V) -> bool {
+        let (zero, one) = (pred.splat(F::ZERO), pred.splat(F::ONE));
+        let hard = target.eq(one) | target.eq(zero);
+        V::FUSED && !matches!(self.policy, Policy::Eps(_)) && (hard & usual(pred)).all()
+    }
+
+    #[inline(always)]
+    fn shorter<V: Lanes<Elem = F>>(self, pred: V, target: V) -> (V, V) {
+        let one = pred.splat(F::ONE);
+        let (rest, hit) = (one - pred, target.eq(one));
+        (minus_ln(hit.select(pred, rest), hit.select(rest, pred)), slope_of_hard(pred, rest, hit))
     }
 
     fn definition(self, pred: f64, target: f64) -> f64 {
@@ -76,15 +92,20 @@ impl<F: Float> BinaryCrossEntropy<F> {
     fn quick<V: Lanes<Elem = F>>(self, p: V, target: V) -> (V, V) {
         let (zero, one) = (p.splat(F::ZERO), p.splat(F::ONE));
         let rest = one - p;
-        let (of_p, of_rest) = ln_with_rest(p, rest);
-        let loss = zero - target.mul_add(of_p, (one - target) * of_rest);
+        let (of_p, of_rest) = minus_ln_both(p, rest);
+        let loss = target.mul_add(of_p, (one - target) * of_rest);
         // What 1 - p and the product are off by is known, and so is what it leaves of p - y.
         let product = p * rest;
         let low = p.mul_add((one - rest) - p, p.mul_add(rest, -product));
         let (difference, inverse) = (p - target, one / product);
         let slope = difference * inverse;
         let left = slope.neg_mul_add(low, slope.neg_mul_add(product, difference));
-        let slope = left.mul_add(inverse, slope);
+        let mut slope = left.mul_add(inverse, slope);
+        let hit = target.eq(one);
+        let hard = hit | target.eq(zero);
+        if hard.any() {
+            slope = hard.select(slope_of_hard(p, rest, hit), slope);
+        }
         if usual(p).all() { (loss, slope) } else { self.with_rare([p, target, loss, slope]) }
     }
 
@@ -111,10 +132,21 @@ impl<F: Float> BinaryCrossEntropy<F> {
     }
 }
 
-/// Where no policy has a say.
+/// The slope of a target of 1, where it is `hit`, and 0 elsewhere.
+#[inline(always)]
+fn slope_of_hard<V: Lanes>(p: V, rest: V, hit: V::Mask) -> V {
+    let one = p.splat(V::Elem::ONE);
+    hit.select(-one, one) / hit.select(p, rest)
+}
+
+/// Where no policy has a say: from [`LEAST`] to what is below 1.
+///
+/// Moved up so far that 1 would be the first NaN, one comparison finds them: what is above 1 is NaN then too, and what wraps
+/// around is below.
 #[inline(always)]
 fn usual<V: Lanes>(p: V) -> V::Mask {
-    p.ge(p.splat(V::Elem::from_f64(LEAST))) & p.lt(p.splat(V::Elem::ONE))
+    let up = V::Elem::INFINITY.to_pattern() + 1 - V::Elem::ONE.to_pattern();
+    p.bits_add(p.splat_bits(up)).ge(p.splat_bits(V::Elem::from_f64(LEAST).to_pattern() + up))
 }
 
 named!(BinaryCrossEntropy<F> = "bce": "-(y ln p + (1 - y) ln(1 - p))",

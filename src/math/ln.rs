@@ -25,11 +25,15 @@ use crate::lanes::{Lanes, Mask};
 use super::{Functions, horner};
 
 /// What a precision tells the logarithms.
-pub struct Constants<F> {
+pub struct Constants<F: 'static> {
     /// The pattern of the lowest m of `ln`.
     bottom: u64,
     /// 2^(SIGNIFICAND - 1), where the last place is 1, plus what keeps k positive in the bits below it.
     offset: F,
+    /// The same for m from 1/2 to 1, which is less an exponent field.
+    offset_of_halves: F,
+    /// Q of ln(1 - u) = -u + u^2 Q, u from 0 to 1/2, in powers of 5/16 - u.
+    halves: &'static [F],
     /// Takes subnormal numbers among the normal ones, and the largest down, without rounding.
     rescue: F,
     /// Its binary logarithm.
@@ -43,6 +47,12 @@ pub struct Constants<F> {
 pub const F32: Constants<f32> = Constants {
     bottom: 0x3f2a_aaab,
     offset: 8_388_608.0 + 256.0,
+    offset_of_halves: 8_388_608.0 + 126.0,
+    // Fit error 2^-27.8.
+    halves: &[
+        -0.6368609, 0.5786354, -0.6076828, 0.68987477, -0.8205203, 1.004897, -1.3210287, 1.8721529,
+        -1.7282727,
+    ],
     rescue: 4_294_967_296.0,
     rescue_power: 32.0,
     huge: 1e30,
@@ -52,6 +62,30 @@ pub const F32: Constants<f32> = Constants {
 pub const F64: Constants<f64> = Constants {
     bottom: 0x3fe6_a09e_667f_3bcd,
     offset: 4_503_599_627_370_496.0 + 2048.0,
+    offset_of_halves: 4_503_599_627_370_496.0 + 1022.0,
+    // Fit error 2^-56.5.
+    halves: &[
+        -0.6368609222800455,
+        0.5786355519531623,
+        -0.6076733175668654,
+        0.6898049645079948,
+        -0.8217377268952648,
+        1.0114595908826418,
+        -1.274711405884324,
+        1.6353335414922077,
+        -2.1273369067708296,
+        2.7983662325336733,
+        -3.7147200376234215,
+        4.96915641448666,
+        -6.69488065070141,
+        9.06465453506449,
+        -12.208463716773334,
+        16.47758035055018,
+        -24.167787651023215,
+        37.929558137266035,
+        -46.245053937894454,
+        27.07009309273126,
+    ],
     rescue: 18_446_744_073_709_551_616.0,
     rescue_power: 64.0,
     huge: 1e300,
@@ -160,13 +194,52 @@ pub fn ln_1p_unit<V: Lanes>(x: V) -> V {
     V::Elem::ln_1p_unit(x)
 }
 
-/// ln p and ln(1 - p), with `rest` = 1 - p rounded: cheaper than one after the other.
+/// -ln p of a probability, with `rest` = 1 - p: the lesser of the two is exact, the other one may be rounded.
 ///
-/// - Valid range: from 2^-100 up to what is below 1; on levels that fuse.
-/// - Max error in ULP: f32 0.869 and 0.873 over all inputs; f64 0.877 and 0.978 over 10^8.
-#[cfg_attr(not(called), inline(always))]
-pub(crate) fn ln_with_rest<V: Lanes>(p: V, rest: V) -> (V, V) {
-    V::Elem::ln_with_rest(p, rest)
+/// - Valid range: from 2^-100 up to what is below 1, and 1 for what is rounded; on levels that fuse.
+/// - Max error in ULP: TODO.
+#[inline(always)]
+pub(crate) fn minus_ln<V: Lanes>(p: V, rest: V) -> V {
+    let (u, minus_k) = halves(p);
+    // From 1/2 on, k is 0, that of 1 too.
+    let lower = p.lt(p.splat(V::Elem::from_f64(0.5)));
+    minus_ln_of_halves(lower.select(u, rest), lower.keep(minus_k))
+}
+
+/// -ln p and -ln(1 - p), as [`minus_ln`] has them, with `rest` = 1 - p rounded.
+#[inline(always)]
+pub(crate) fn minus_ln_both<V: Lanes>(p: V, rest: V) -> (V, V) {
+    // Of the two, the lesser one is exact.
+    let lesser = p.min(rest);
+    let (u, minus_k) = halves(lesser);
+    let of_lesser = minus_ln_of_halves(u, minus_k);
+    let of_other = minus_ln_of_m(lesser);
+    let swapped = rest.lt(p);
+    (swapped.select(of_other, of_lesser), swapped.select(of_lesser, of_other))
+}
+
+/// 1 - m and -k of p = m 2^k, with m from 1/2 to 1.
+#[inline(always)]
+fn halves<V: Lanes>(p: V) -> (V, V) {
+    let shift = V::Elem::SIGNIFICAND - 1;
+    let (one, half) = (p.splat(V::Elem::ONE), p.splat(V::Elem::from_f64(0.5)));
+    let m = p.bits_and(p.splat_bits((1 << shift) - 1)).bits_or(half);
+    let place = (V::Elem::ONE.to_pattern() >> shift) + u64::from(shift);
+    let count = p.bits_shr(shift).bits_or(p.splat_bits(place << shift));
+    (one - m, p.splat(V::Elem::LN.offset_of_halves) - count)
+}
+
+/// -ln((1 - u) 2^k). Nothing cancels, so that one constant does for ln 2.
+#[inline(always)]
+fn minus_ln_of_halves<V: Lanes>(u: V, minus_k: V) -> V {
+    minus_k.mul_add(u.splat(V::Elem::from_f64(core::f64::consts::LN_2)), minus_ln_of_m(u))
+}
+
+/// -ln(1 - u).
+#[inline(always)]
+fn minus_ln_of_m<V: Lanes>(u: V) -> V {
+    let q = horner(u.splat(V::Elem::from_f64(0.3125)) - u, V::Elem::LN.halves, V::Elem::ONE);
+    (u * u).neg_mul_add(q, u)
 }
 
 /// f and -k of x.
@@ -261,22 +334,6 @@ fn add_power<V: Lanes<Elem = f32>>(f: V, minus_k: V, q: V) -> V {
     high + (f * f).mul_add(q, minus_k.neg_mul_add(f.splat(ln_2_low), lost))
 }
 
-// Of the two, the lesser one is exact, in p or in 1 - p: l, up to 1/2. The other's logarithm is that of 1 - l, and one
-// polynomial does for all of it, -l + l^2 Q in powers of 5/16 - l. Fit error 2^-27.8.
-#[inline(always)]
-pub(super) fn ln_with_rest_f32<V: Lanes<Elem = f32>>(p: V, rest: V) -> (V, V) {
-    const Q: [f32; 9] = [
-        -0.6368609, 0.5786354, -0.6076828, 0.68987477, -0.8205203, 1.004897, -1.3210287, 1.8721529,
-        -1.7282727,
-    ];
-    let lesser = p.min(rest);
-    let (f, minus_k) = parts(lesser, p.splat(F32.offset));
-    let of_lesser = ln_of_parts_f32(f, minus_k);
-    let of_other = (lesser * lesser).mul_add(horner(p.splat(0.3125) - lesser, &Q, 1.0), -lesser);
-    let swapped = rest.lt(p);
-    (swapped.select(of_other, of_lesser), swapped.select(of_lesser, of_other))
-}
-
 // x + x^2 Q in powers of x - c, so that the roundings of Horner's rule halve at each step; that is what one
 // polynomial for the whole range takes, and two with a split at 1/2 would cost six operations more. c is where the
 // lowest coefficient happens to lose little: fit errors 2^-27.4 and 2^-27.5. Unfused, Q + 1/4 is rounded in place of
@@ -344,18 +401,6 @@ pub(super) fn ln_of_parts_f64<V: Lanes<Elem = f64>>(f: V, minus_k: V) -> V {
 #[inline(always)]
 pub(super) fn ln_1p_of_parts_f64<V: Lanes<Elem = f64>>(f: V, minus_k: V) -> V {
     by_atanh(f, f / (f.splat(2.0) + f), minus_k, &ATANH_1P)
-}
-
-// One division for both quotients. What they are off by counts little: s multiplies what is small beside f.
-#[inline(always)]
-pub(super) fn ln_with_rest_f64<V: Lanes<Elem = f64>>(p: V, rest: V) -> (V, V) {
-    let (two, offset) = (p.splat(2.0), p.splat(F64.offset));
-    let (f, minus_k) = parts(p, offset);
-    let (f_rest, minus_k_rest) = parts_1p(-p, rest, offset);
-    let (sum, sum_rest) = (two + f, two + f_rest);
-    let inverse = p.splat(1.0) / (sum * sum_rest);
-    let (s, s_rest) = (f * (sum_rest * inverse), f_rest * (sum * inverse));
-    (by_atanh(f, s, minus_k, &ATANH), by_atanh(f_rest, s_rest, minus_k_rest, &ATANH_1P))
 }
 
 /// ln(1 + f) - `minus_k` ln 2, from s = f / (2 + f) and the coefficients q of (2 atanh(s) / s - 2) / s^2 in s^2.

@@ -131,6 +131,31 @@ fn bce_with_logits_over_all_exponents() {
     assert!(broken.is_empty(), "\n{}", broken.concat());
 }
 
+/// Hard targets take a way of their own. Every exponent, and what is rounded to 1 beside 1.
+#[test]
+fn bce_of_hard_targets() {
+    fn check<F: Tested>(pred: impl Iterator<Item = F>) {
+        let pred: Vec<F> = pred.filter(|&p| F::ZERO <= p && p <= F::ONE).collect();
+        let mut broken = Vec::new();
+        for policy in [0.0, 1.0, 2.0] {
+            let case = Case::<F>::new("bce", &[("policy", policy)]).expect("in the list");
+            for target in [F::ZERO, F::ONE] {
+                let pairs: Vec<_> = pred.iter().map(|&p| (p, target)).collect();
+                broken.extend(report(&case, &pairs));
+            }
+        }
+        assert!(broken.is_empty(), "\n{}", broken.concat());
+    }
+    check(
+        (0..=1_f32.to_bits())
+            .step_by(10_007)
+            .chain(1_f32.to_bits() - 70..=1_f32.to_bits())
+            .map(f32::from_bits),
+    );
+    let below_one = 1_f64.to_bits() - 70..=1_f64.to_bits();
+    check((0..=1_f64.to_bits()).step_by(0x1f_f00d_5eed_1357 >> 8).chain(below_one).map(f64::from_bits));
+}
+
 /// Where a product and a sum round once, slopes of soft targets do not cancel, however close the target is.
 #[test]
 fn bce_slopes_do_not_cancel() {

@@ -71,6 +71,44 @@ fn every_length_f64() {
     every_length::<f64>();
 }
 
+/// Long batches of hard targets take a shorter way, up to the first pair that it does not fit.
+#[test]
+fn hard_targets() {
+    fn check<F: Tested>() {
+        let mut random = Random(4);
+        let (pred, target): (Vec<F>, Vec<F>) = (0..300)
+            .map(|_| {
+                let small = 2_f64.powi(-(random.below(90) as i32));
+                let p = F::from_f64(random.unit() * small);
+                (if random.below(2) == 0 { p } else { F::ONE - p }, F::from_count(random.below(2) as u64))
+            })
+            .unzip();
+        let soft = (F::from_f64(0.3), F::from_f64(0.7));
+        let certain = (F::ONE, F::ONE);
+        let rare = (F::from_f64(2_f64.powi(-101)), F::ZERO);
+        let bad = (F::from_f64(0.3), F::from_f64(-1.0));
+        for policy in [0.0, 1.0, 2.0] {
+            let case = Case::<F>::new("bce", &[("policy", policy)]).expect("in the list");
+            for n in (0..=200).step_by(3) {
+                for other in [None, Some(soft), Some(certain), Some(rare), Some((F::NAN, F::ONE)), Some(bad)]
+                {
+                    let (mut pred, mut target) =
+                        (pred[n / 2..n / 2 + n].to_vec(), target[n / 2..n / 2 + n].to_vec());
+                    if let (Some(other), true) = (other, n > 0) {
+                        let at = random.below(n);
+                        (pred[at], target[at]) = other;
+                    }
+                    let offsets = [n % 6, n / 6 % 6];
+                    let call = Call { pred: &pred, target: &target, weights: None, scale: F::ONE, offsets };
+                    check_call(case.loss, &case.label(), &call);
+                }
+            }
+        }
+    }
+    check::<f32>();
+    check::<f64>();
+}
+
 /// Every pair of offsets of inputs and outputs, around a register's and a row's length.
 #[test]
 fn every_offset() {

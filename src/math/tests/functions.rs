@@ -4,8 +4,8 @@ use super::exact::{self, Exact};
 use crate::float::Float;
 use crate::lanes::{Lanes, Mask};
 use crate::math::{
-    div_one_plus, exp, exp_m1, exp_nonpositive, ln, ln_1p, ln_1p_unit, ln_with_rest, log_sigmoid, logistic,
-    softplus,
+    div_one_plus, exp, exp_m1, exp_nonpositive, ln, ln_1p, ln_1p_unit, log_sigmoid, logistic, minus_ln,
+    minus_ln_both, softplus,
 };
 
 /// A function under test.
@@ -93,19 +93,27 @@ fn exact_part_of(e: f64) -> Exact {
     if e < 1e-200 { of(e) } else { of(e).div(of(1.0).add(of(e))) }
 }
 
-/// One of the two, where it is promised: on levels that fuse, of numbers.
+/// What is found of x and 1 - x, negated, where it is promised: on levels that fuse, of numbers.
 #[inline(always)]
-fn one_of<V: Lanes>(x: V, plain: V, pick: impl Fn((V, V)) -> V) -> V {
-    let found = if V::FUSED { pick(ln_with_rest(x, x.splat(V::Elem::ONE) - x)) } else { plain };
+fn promised<V: Lanes>(x: V, plain: V, find: impl Fn(V, V) -> V) -> V {
+    let found = if V::FUSED { -find(x, x.splat(V::Elem::ONE) - x) } else { plain };
     x.eq(x).select(found, x)
 }
 #[inline(always)]
 fn ln_of_part<V: Lanes>(x: V) -> V {
-    one_of(x, ln(x), |(part, _)| part)
+    promised(x, ln(x), |x, rest| minus_ln_both(x, rest).0)
 }
 #[inline(always)]
 fn ln_of_rest<V: Lanes>(x: V) -> V {
-    one_of(x, ln_1p(-x), |(_, rest)| rest)
+    promised(x, ln_1p(-x), |x, rest| minus_ln_both(x, rest).1)
+}
+#[inline(always)]
+fn ln_of_part_alone<V: Lanes>(x: V) -> V {
+    promised(x, ln(x), |x, rest| minus_ln(x, rest))
+}
+#[inline(always)]
+fn ln_of_rest_alone<V: Lanes>(x: V) -> V {
+    promised(x, ln_1p(-x), |x, rest| minus_ln(rest, x))
 }
 const UNIT: (f64, f64) = (7.888609052210118e-31, 1.0 - f64::EPSILON / 2.0);
 
@@ -122,9 +130,13 @@ functions! {
             16777216.0, 9.0e15, 1.0e30, 1.0e300; libm::log1p, |x| exact::ln_1p(Exact { high: x, low: 0.0, power: 0 });
     Ln1pUnit ln_1p_unit domain 0.0, 1.0; branches 0.0, 1.0e-5, 0.25, 0.41421356, 0.5, 0.75, 1.0;
         libm::log1p, |x| exact::ln_1p(Exact { high: x, low: 0.0, power: 0 });
-    LnOfPart ln_of_part domain UNIT.0, UNIT.1; branches 7.888609052210118e-31, 0.5, 0.66666667,
-            core::f64::consts::FRAC_1_SQRT_2, 0.75, 1.0; libm::log, exact::ln;
-    LnOfRest ln_of_rest domain UNIT.0, UNIT.1; branches 7.888609052210118e-31, 0.25, 0.5, 0.66666667, 0.75, 1.0;
+    LnOfPart ln_of_part bound 1.1 domain UNIT.0, UNIT.1; branches 7.888609052210118e-31, 0.25, 0.5, 1.0; libm::log, exact::ln;
+    LnOfRest ln_of_rest bound 1.1 domain UNIT.0, UNIT.1; branches 7.888609052210118e-31, 0.25, 0.5, 1.0;
+        |x: f64| libm::log1p(-x), |x: f64| exact::ln_1p(Exact { high: -x, low: 0.0, power: 0 });
+    LnOfPartAlone ln_of_part_alone bound 1.1 domain UNIT.0, UNIT.1; branches 7.888609052210118e-31, 0.25, 0.5, 1.0;
+        libm::log, exact::ln;
+    LnOfRestAlone ln_of_rest_alone bound 1.1 domain UNIT.0, UNIT.1;
+        branches 7.888609052210118e-31, 1.1102230246251565e-16, 5.9604645e-8, 0.5, 0.75, 1.0;
         |x: f64| libm::log1p(-x), |x: f64| exact::ln_1p(Exact { high: -x, low: 0.0, power: 0 });
     OneOver one_over bound 1.5 domain 0.0, 1.0; branches 0.0, 0.5, 1.0; |e| 1.0 / (1.0 + e), exact_one_over;
     PartOf part_of bound 1.5 domain 0.0, 1.0; branches 0.0, 0.5, 1.0; |e| e / (1.0 + e), exact_part_of;
