@@ -40,12 +40,15 @@ impl<F: Float> Kernel<F> for Rows<'_, '_, '_, F> {
     fn run<V: Lanes<Elem = F>, const WIDTH: usize, const PARTS: usize>(self, zero: V) -> Self::Output {
         let Rows { job, of, first, losses } = self;
         let near = NEAR / size_of::<F>();
-        let at_once = (near / job.target.classes.max(1)).clamp(1, V::Single::LANES);
+        let looks_ahead = looks_ahead::<V>();
+        // Of rows that are looked at ahead, a third of that lies in the first cache too.
+        let (room, classes) = (if looks_ahead { near / 4 * 3 } else { near }, job.target.classes.max(1));
+        let rounding = if looks_ahead { classes / 2 } else { 0 };
+        let at_once = ((room + rounding) / classes).clamp(1, V::Single::LANES);
         // Of rows that have been looked at already.
         let mut known = [None; ROWS];
         let Aligned(sums) = &mut Aligned([[[F::ZERO; WIDTH]; 2]; AT_ONCE]);
         let end = first + losses.len();
-        let looks_ahead = looks_ahead::<V>();
         let next = at_once * job.target.stride;
         let ahead = Ahead {
             logits: match next > near {
