@@ -9,6 +9,8 @@
 //! - f32: ln(1 + f) = f + f^2 Q(f); a division would cost more than the coefficients that it saves. m is from 2/3 to
 //!   4/3 for `ln`. `ln_1p` takes 3/4 to 3/2, where f = x 2^-k + (2^-k - 1) is exact; so does [1/2, 1] in the cheap
 //!   form.
+//! - Of probabilities, m is from 1/2 to 1, and all is in u = 1 - m: -ln(1 - u) = u - u^2 Q, in both precisions. From p = 1/2
+//!   on, u is 1 - p; and nothing cancels.
 //! - f64: with s = f / (2 + f), ln(1 + f) = f - (f^2/2 - s (f^2/2 + R)), R = s^2 Q(s^2), the form of fdlibm: here
 //!   division saves more than it costs. m is from sqrt(1/2) to sqrt(2) for `ln`.
 //! - ln 2 is a high part, whose product with k is exact, and a low part. Only the fused `ln` in f32 does with one
@@ -197,7 +199,7 @@ pub fn ln_1p_unit<V: Lanes>(x: V) -> V {
 /// -ln p of a probability, with `rest` = 1 - p: the lesser of the two is exact, the other one may be rounded.
 ///
 /// - Valid range: from 2^-100 up to what is below 1, and 1 for what is rounded; on levels that fuse.
-/// - Max error in ULP: TODO.
+/// - Max error in ULP: f32 0.895 over all inputs; f64 1.066 over 10^8.
 #[inline(always)]
 pub(crate) fn minus_ln<V: Lanes>(p: V, rest: V) -> V {
     let (u, minus_k) = halves(p);
@@ -206,7 +208,7 @@ pub(crate) fn minus_ln<V: Lanes>(p: V, rest: V) -> V {
     minus_ln_of_halves(lower.select(u, rest), lower.keep(minus_k))
 }
 
-/// -ln p and -ln(1 - p), as [`minus_ln`] has them, with `rest` = 1 - p rounded.
+/// -ln p and -ln(1 - p), with the bits of [`minus_ln`], and `rest` = 1 - p rounded.
 #[inline(always)]
 pub(crate) fn minus_ln_both<V: Lanes>(p: V, rest: V) -> (V, V) {
     // Of the two, the lesser one is exact.

@@ -52,18 +52,30 @@ impl<'r, F: Number> Call<'r, F> {
     pub fn elementwise(&mut self, loss: AnyLoss<F>) {
         let longest = self.long.then_some(LONGEST);
         for count in LENGTHS.into_iter().chain(longest) {
-            let kinds = [(Kind::Usual, Kind::Usual), (Kind::Usual, Kind::Unit), (Kind::Unit, Kind::Unit)];
-            for (pred, target) in kinds.into_iter().chain([(Kind::Any, Kind::Unit), (Kind::Any, Kind::Any)]) {
+            for (pred, target) in [
+                (Kind::Usual, Kind::Usual),
+                (Kind::Usual, Kind::Unit),
+                (Kind::Unit, Kind::Unit),
+                (Kind::Usual, Kind::Hard),
+                (Kind::Unit, Kind::Hard),
+                (Kind::Any, Kind::Unit),
+                (Kind::Any, Kind::Any),
+            ] {
                 self.fill(pred, target, count);
                 let Room { pred, target, weights, grad, each } = &mut *self.room;
                 let (pred, target, weights) = (&pred[..count], &target[..count], &weights[..count]);
                 let (grad, each) = (&mut grad[..count], &mut each[..count]);
-                let mean = loss.batch(pred, target).level(self.level).gradient(grad).losses(each).mean();
                 let weighted = loss.batch(pred, target).level(self.level).weights(weights).weighted_mean();
                 let total = loss.batch(pred, target).level(self.level).total();
-                self.result(mean, count, count);
+                let mean = loss.batch(pred, target).level(self.level).gradient(grad).losses(each).mean();
                 self.result(weighted, 0, 0);
                 self.total(total);
+                self.result(mean, count, count);
+                // Without options, long batches take a loop of their own.
+                let Room { pred, target, grad, .. } = &mut *self.room;
+                let batch = loss.batch(&pred[..count], &target[..count]).level(self.level);
+                let sum = batch.gradient(&mut grad[..count]).sum();
+                self.result(sum, count, 0);
             }
         }
     }

@@ -24,6 +24,8 @@ pub enum Kind {
     Unit,
     /// Any pattern, and every fifth one of the special values.
     Any,
+    /// 0 or 1.
+    Hard,
 }
 
 pub fn fill<F: Float>(into: &mut [F], kind: Kind, seed: u64) {
@@ -34,6 +36,7 @@ pub fn fill<F: Float>(into: &mut [F], kind: Kind, seed: u64) {
         *x = match kind {
             Kind::Usual => (count(bits & 0xf_ffff) - count(1 << 19)) / count(1 << 15),
             Kind::Unit => count((bits & 0xffff) % 0x1_0001) / count(0xffff),
+            Kind::Hard => count(bits >> 63),
             Kind::Any if bits.is_multiple_of(5) => special(bits >> 32),
             Kind::Any => F::from_pattern(bits >> (64 - F::BITS)),
         };
