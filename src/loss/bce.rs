@@ -26,6 +26,7 @@ pub struct BinaryCrossEntropy<F> {
 impl<F: Float> Loss<F> for BinaryCrossEntropy<F> {
     const TERMS: Terms = Terms::NotNegative;
     const COSTLY: bool = true;
+    const SHORTER: bool = true;
 
     #[inline(always)]
     fn at<V: Lanes<Elem = F>>(self, pred: V, target: V) -> (V, V) {
@@ -37,8 +38,6 @@ impl<F: Float> Loss<F> for BinaryCrossEntropy<F> {
         };
         (loss, slope)
     }
-
-    const SHORTER: bool = true;
 
     #[inline(always)]
     fn fits<V: Lanes<Elem = F>>(self, pred: V, target: V) -> bool {

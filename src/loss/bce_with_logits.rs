@@ -27,6 +27,7 @@ pub struct BceWithLogits<F> {
 impl<F: Float> Loss<F> for BceWithLogits<F> {
     const TERMS: Terms = Terms::NotNegative;
     const COSTLY: bool = true;
+    const SHORTER: bool = true;
 
     #[inline(always)]
     fn at<V: Lanes<Elem = F>>(self, pred: V, target: V) -> (V, V) {
@@ -44,8 +45,6 @@ impl<F: Float> Loss<F> for BceWithLogits<F> {
         let linear = (against * pred).max(zero);
         ((other - minus_positive).mul_add(ln_1p_unit(e), linear), slope)
     }
-
-    const SHORTER: bool = true;
 
     /// Of hard targets alone, whose loss and slope are those of a target of 0, with signs turned for 1. It gains where
     /// registers are half a cache line: others choose lanes in one operation, and these in several.

@@ -53,7 +53,10 @@ impl Case<'_> {
         let labels: Vec<i64> = (0..self.rows).map(|row| (row * 7 % self.classes) as i64).collect();
         // Probabilities, which are logits as well.
         let pred: Vec<F> = (0..count).map(|_| F::from_f64(uniform())).collect();
-        let target: Vec<F> = (0..count).map(|_| F::from_f64(uniform())).collect();
+        // Hard targets for what is binary, as most are, and probabilities.
+        let hard = self.loss.starts_with("bce");
+        let target = (0..count).map(|_| if hard { uniform().round() } else { uniform() });
+        let target: Vec<F> = target.map(F::from_f64).collect();
         let mut grad = vec![F::ZERO; count];
         let of_elements = AnyLoss::<F>::named(self.loss, |_| None);
         let of_rows = AnyRowLoss::<F>::named(self.loss, |_| None);
