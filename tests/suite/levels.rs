@@ -87,8 +87,16 @@ fn hard_targets() {
         let certain = (F::ONE, F::ONE);
         let rare = (F::from_f64(2_f64.powi(-101)), F::ZERO);
         let bad = (F::from_f64(0.3), F::from_f64(-1.0));
-        for policy in [0.0, 1.0, 2.0] {
-            let case = Case::<F>::new("bce", &[("policy", policy)]).expect("in the list");
+        // Logits of all sizes, those whose exponential is 0 too.
+        let logits: Vec<F> = pred.iter().map(|&p| F::from_f64((p.to_f64() - 0.5) * 600.0)).collect();
+        let of = |name, parameters: &[_]| Case::<F>::new(name, parameters).expect("in the list");
+        for (case, pred) in [
+            (of("bce", &[("policy", 0.0)]), &pred),
+            (of("bce", &[("policy", 1.0)]), &pred),
+            (of("bce", &[("policy", 2.0)]), &pred),
+            (of("bce-with-logits", &[]), &logits),
+            (of("bce-with-logits", &[("pos_weight", 3.0)]), &logits),
+        ] {
             for n in (0..=200).step_by(3) {
                 for other in [None, Some(soft), Some(certain), Some(rare), Some((F::NAN, F::ONE)), Some(bad)]
                 {
