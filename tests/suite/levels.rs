@@ -1,6 +1,6 @@
 //! Every loss on every level: the same elements wherever they stand, and the same bits within a rounding class.
 
-use fused_loss::{AnyLoss, Elementwise, Float, Level, Loss, Total};
+use fused_loss::{AnyLoss, Elementwise, Float, Level, Loss, Rounding, Total};
 
 use crate::support::oracle::{Call, check_call};
 use crate::support::reference::{Case, Tested, cases, few_cases};
@@ -109,6 +109,21 @@ fn hard_targets() {
                     let offsets = [n % 6, n / 6 % 6];
                     let call = Call { pred: &pred, target: &target, weights: None, scale: F::ONE, offsets };
                     check_call(case.loss, &case.label(), &call);
+                    // The signs of zeros too, where nothing is masked.
+                    let mut of_class = [const { None }; 2];
+                    for level in Level::available() {
+                        let mut grad = vec![F::ZERO; n];
+                        let done =
+                            case.loss.batch(&pred, &target).level(level).gradient(&mut grad).sum().is_ok();
+                        let bits: Vec<u64> = grad.iter().map(|x| x.to_pattern()).collect();
+                        let class = &mut of_class[usize::from(level.rounding() == Rounding::Fused)];
+                        let finite = done && grad.iter().all(|x| x.finite());
+                        assert!(
+                            !finite || *class.get_or_insert(bits.clone()) == bits,
+                            "{}, {level}",
+                            case.label()
+                        );
+                    }
                 }
             }
         }
