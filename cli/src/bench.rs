@@ -31,8 +31,8 @@ use slices::Slices;
 
 /// Time losses against the memory's own speed, and show the error of their totals
 ///
-/// Without LOSS, all losses of elements, and in the table for people those of rows too. The data is seeded. Times are
-/// medians, each of the loss and of the memory test in turn.
+/// Without LOSS, all losses of elements, and in the table for people those of rows too. The data is seeded. The loss and
+/// the memory test take turns; times are medians of the best of each turn.
 #[derive(clap::Args)]
 pub struct Args {
     /// Only these losses

@@ -9,22 +9,24 @@ use super::Mode;
 use super::data::Arrays;
 use super::slices::Slices;
 
-/// Samples of each contender; the median of an odd number is one of them.
-const SAMPLES: usize = 15;
-const FEW_SAMPLES: usize = 5;
+/// Rounds, in each of which every contender has its turn; the median of an odd number is one of them.
+const ROUNDS: usize = 15;
+const FEW_ROUNDS: usize = 5;
+/// A turn takes samples until it has lasted this long. The shortest one counts: what else the machine does only adds to them.
+const TURN: Duration = Duration::from_millis(4);
 /// A sample repeats its call until it lasts this long, which the clock can tell.
-const LEAST: Duration = Duration::from_millis(2);
+const LEAST: Duration = Duration::from_micros(500);
 
 type Call<'a, F> = &'a dyn Fn(Slices<'_, F>) -> Result<(), String>;
 
-/// The median time of each contender's call, in nanoseconds.
+/// The time of each contender's call, in nanoseconds: the median of its turns.
 pub fn medians<F: Float>(arrays: &mut Arrays<F>, contenders: &[Call<'_, F>]) -> Result<Vec<f64>, String> {
-    medians_of(arrays, contenders, SAMPLES)
+    medians_of(arrays, contenders, ROUNDS)
 }
 
-/// Which contender is the fastest, by fewer samples than [`medians`] takes.
+/// Which contender is the fastest, by fewer rounds than [`medians`] takes.
 pub fn fastest<F: Float>(arrays: &mut Arrays<F>, contenders: &[Call<'_, F>]) -> Result<usize, String> {
-    let times = medians_of(arrays, contenders, FEW_SAMPLES)?;
+    let times = medians_of(arrays, contenders, FEW_ROUNDS)?;
     let order = |&a: &usize, &b: &usize| times[a].total_cmp(&times[b]);
     Ok((0..times.len()).min_by(order).unwrap_or(0))
 }
@@ -42,7 +44,7 @@ fn medians_of<F: Float>(
         }
         counts.push(count);
     }
-    let mut samples = vec![Vec::new(); contenders.len()];
+    let mut turns = vec![Vec::new(); contenders.len()];
     for round in 0..rounds {
         for turn in 0..contenders.len() {
             // Each round begins with another one: in a fixed order, a scheduler with slices of a few milliseconds
@@ -51,10 +53,15 @@ fn medians_of<F: Float>(
             let (call, count) = (&contenders[who], counts[who]);
             // Once off the clock: the contender before may have left other things in the cache.
             sample(arrays, call, 1)?;
-            samples[who].push(sample(arrays, call, count)? / f64::from(count));
+            let (mut spent, mut least) = (0.0, f64::INFINITY);
+            while spent < TURN.as_nanos() as f64 {
+                let time = sample(arrays, call, count)?;
+                (spent, least) = (spent + time, least.min(time));
+            }
+            turns[who].push(least / f64::from(count));
         }
     }
-    Ok(samples.into_iter().map(median).collect())
+    Ok(turns.into_iter().map(median).collect())
 }
 
 /// Nanoseconds of so many calls.
