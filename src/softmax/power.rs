@@ -116,6 +116,19 @@ impl<F: Float> Logits<F> {
         (max * z.splat(half) - z * z.splat(half)) / z.splat(self.temperature * half)
     }
 
+    /// Whether some logit may lie so far below the greatest one that the distance is larger than any number.
+    #[inline(always)]
+    pub fn steep(&self, max: F) -> bool {
+        // Compiled for size, there is one way for all.
+        cfg!(small) || !self.capped() && (max > F::SOFTMAX.steep || self.inverse() > F::ONE)
+    }
+
+    /// That distance, over the temperature, times a scale that makes a number of it; of logits without a cap.
+    #[inline(always)]
+    pub fn scaled_down<V: Lanes<Elem = F>>(&self, max: V, z: V, scale: V) -> V {
+        (max * scale - z * scale) * z.splat(self.inverse())
+    }
+
     /// The exponentials of rows whose greatest logits, finite ones, are `max`.
     #[cfg_attr(not(called), inline(always))]
     #[cfg_attr(called, inline(never))]
@@ -249,6 +262,8 @@ pub struct Constants<F> {
     pub tiny: F,
     /// A maximum further than this from 0, in temperatures, is subtracted. Twice the depth: the difference is exact.
     pub far: F,
+    /// Numbers above this one may lie further above another than the largest number.
+    pub steep: F,
     /// 0, 1, 2 and on: the places of lanes.
     pub counting: [F; ROWS],
 }
@@ -272,6 +287,7 @@ pub const F32: Constants<f32> = Constants {
     depth: 130.0,
     tiny: 1e-30,
     far: 260.0,
+    steep: 1e30,
     counting: counting!(f32),
 };
 
@@ -282,5 +298,6 @@ pub const F64: Constants<f64> = Constants {
     depth: 800.0,
     tiny: 1e-270,
     far: 1600.0,
+    steep: 1e290,
     counting: counting!(f64),
 };

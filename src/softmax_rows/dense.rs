@@ -262,6 +262,8 @@ struct Compared<'a, F, L> {
     factor: F,
     /// What the squared log-sum-exp adds to the loss, and to its slope by that sum.
     z_loss: [F; 2],
+    /// Whether logarithms may be infinite that are numbers in a wider format.
+    steep: bool,
 }
 
 impl<'a, F: Float, L: Loss<F>> Compared<'a, F, L> {
@@ -286,7 +288,8 @@ impl<'a, F: Float, L: Loss<F>> Compared<'a, F, L> {
             factor => [factor * fact.log_sum * fact.log_sum, (factor + factor) * fact.log_sum],
         };
         let (add, factor) = (job.add, weight * job.lift * job.factor);
-        Compared { of, room, fact, targets, kept, add, weight, factor, z_loss }
+        let steep = of.logits.steep(fact.max);
+        Compared { of, room, fact, targets, kept, add, weight, factor, z_loss, steep }
     }
 
     /// The weighted loss of the row, and the sum of the slopes of all classes.
@@ -328,8 +331,11 @@ impl<'a, F: Float, L: Loss<F>> Compared<'a, F, L> {
     #[inline(always)]
     fn step<V: Lanes<Elem = F>>(&mut self, zero: V, at: usize) -> Option<(V, V)> {
         let (z, count) = load_from(zero, self.room.logits(), at);
-        let (loss, slope) =
+        let (mut loss, slope) =
             self.of.of.at(-self.fact.minus_log_share(&self.of.logits, z), self.targets.at(zero, at));
+        if self.steep {
+            loss = self.fact.loss_beyond(&self.of.logits, z, loss, slope);
+        }
         let inside = self.targets.inside(zero, at, self.of.of.target_domain());
         if count == V::LANES {
             if inside.is_some_and(|right| !right.all()) {

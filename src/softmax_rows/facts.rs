@@ -8,6 +8,9 @@ use crate::math::ln_1p;
 use crate::softmax::{Logits, Power, Powers, Row, Sums, maximum};
 use crate::sum::{finite_or_zero, fold};
 
+/// Divided by it, twice the largest number is one even over the least temperature.
+const SCALE: f64 = (1_u128 << 64) as f64;
+
 /// What is known of a few rows once their exponentials have been added up. It begins a cache line, so that no register crosses
 /// two.
 #[cfg_attr(not(small), repr(align(64)))]
@@ -28,7 +31,7 @@ pub struct Facts<F> {
 #[derive(Clone, Copy)]
 pub struct Fact<F> {
     /// The greatest logit.
-    max: F,
+    pub max: F,
     /// One over the sum of all exponentials, high and low.
     inverse: [F; 2],
     /// ln(1 + S): what the log-sum-exp has beside the greatest logit.
@@ -178,5 +181,17 @@ impl<F: Float> Fact<F> {
     #[inline(always)]
     pub fn minus_log_share<V: Lanes<Elem = F>>(&self, logits: &Logits<F>, z: V) -> V {
         logits.down(z.splat(self.max), z) + z.splat(self.log)
+    }
+
+    /// The loss of a class whose share's logarithm is a number only in a wider format: there it is the logarithm times the slope
+    /// by it, and may be a number again. The loss as it is, of the others.
+    #[cfg_attr(not(called), inline(always))]
+    #[cfg_attr(called, inline(never))]
+    pub fn loss_beyond<V: Lanes<Elem = F>>(&self, logits: &Logits<F>, z: V, loss: V, slope: V) -> V {
+        let most = z.splat(F::MAX);
+        let beyond = loss.abs().gt(most) & z.abs().le(most);
+        let (down, up) = (z.splat(F::from_f64(1.0 / SCALE)), z.splat(F::from_f64(SCALE)));
+        let scaled = -slope * logits.scaled_down(z.splat(self.max), z, down);
+        beyond.select(scaled * up, loss)
     }
 }

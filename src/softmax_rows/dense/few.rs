@@ -166,6 +166,10 @@ impl<F: Float, V: Lanes<Elem = F>, const WIDTH: usize> Room<V, WIDTH> {
             self.logits[place] = slope;
         }
         let ([loss, _], [slopes, _]) = (losses.fold(classes), slopes.fold(classes));
+        // Where logits lie further apart than the largest number, it may be one that only a closer look finds.
+        if !(loss.abs().le(zero.splat(F::MAX)) | masked).all() {
+            return None;
+        }
         let (mut of_loss, mut of_slope) = (zero, zero);
         if of.z_loss != F::ZERO {
             of_loss = zero.splat(of.z_loss) * known.log_sum * known.log_sum;
