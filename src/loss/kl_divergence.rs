@@ -25,6 +25,7 @@ pub struct KlDivergence {
 
 impl<F: Float> Loss<F> for KlDivergence {
     const COSTLY: bool = true;
+    const SHORTER: bool = true;
 
     #[inline(always)]
     fn at<V: Lanes<Elem = F>>(self, pred: V, target: V) -> (V, V) {
@@ -47,6 +48,20 @@ impl<F: Float> Loss<F> for KlDivergence {
             false => (pred, y),
         };
         (something.keep(y.mul_add(log_y - log_p, zero)), number.select(zero - slope, pred))
+    }
+
+    /// Of logarithms that are numbers, and targets that are 0 or normal.
+    #[inline(always)]
+    fn fits<V: Lanes<Elem = F>>(self, pred: V, target: V) -> bool {
+        let zero = pred.splat(F::ZERO);
+        // The target, or NaN where the logarithm is no number.
+        let both = pred.mul_add(zero, target);
+        !self.log_target && !self.pred_probabilities && (normal(both) | both.eq(zero)).all()
+    }
+
+    #[inline(always)]
+    fn shorter<V: Lanes<Elem = F>>(self, pred: V, target: V) -> (V, V) {
+        of_usual(pred, target, target)
     }
 
     // Two logarithms keep each other company.
@@ -76,9 +91,7 @@ impl<F: Float> Loss<F> for KlDivergence {
 fn usual<V: Lanes, const PROBABILITIES: bool>(pred: V, target: V) -> Option<(V, V)> {
     let zero = pred.splat(V::Elem::ZERO);
     let (log_p, slope) = if PROBABILITIES { (ln_normal(pred), target / pred) } else { (pred, target) };
-    // 0 times a finite number; and -0 plus 0 is 0.
-    let loss = target.mul_add(ln_normal(target) - log_p, zero);
-    let slope = zero - slope;
+    let (loss, slope) = of_usual(log_p, target, slope);
     let targets = normal(target) | target.eq(zero);
     let numbers = if PROBABILITIES { normal(pred) } else { loss.eq(loss) };
     if (targets & numbers).all() {
@@ -91,6 +104,14 @@ fn usual<V: Lanes, const PROBABILITIES: bool>(pred: V, target: V) -> Option<(V, 
         return None;
     }
     Some((something.keep(loss), number.select(something.keep(slope), pred)))
+}
+
+/// Loss and slope of a target that is 0 or normal and a logarithm that is a number; minus the slope is known.
+#[inline(always)]
+fn of_usual<V: Lanes>(log_p: V, target: V, minus_slope: V) -> (V, V) {
+    let zero = target.splat(V::Elem::ZERO);
+    // 0 times a finite number; and -0 plus 0 is 0.
+    (target.mul_add(ln_normal(target) - log_p, zero), zero - minus_slope)
 }
 
 pub const LOG_TARGET: Parameter = Parameter::flag("log_target", "targets are logarithms");
