@@ -51,7 +51,8 @@ impl<F: Float> Loss<F> for BceWithLogits<F> {
     #[inline(always)]
     fn fits<V: Lanes<Elem = F>>(self, _: V, target: V) -> bool {
         let half = V::Single::LANES * size_of::<F>() == 32;
-        half && self.pos_weight == F::ONE && (target * target).eq(target).all()
+        // An infinite target gives NaN.
+        half && self.pos_weight == F::ONE && target.neg_mul_add(target, target).eq(target.splat(F::ZERO)).all()
     }
 
     #[inline(always)]

@@ -89,6 +89,7 @@ fn shorter_ways() {
         let impossible = (-F::INFINITY, F::ZERO);
         let subnormal = (F::from_f64(-0.5), F::from_pattern(3));
         let bad = (F::from_f64(0.3), F::from_f64(-1.0));
+        let (infinite, huge) = ((F::from_f64(0.5), F::INFINITY), (F::from_f64(0.5), F::MAX));
         // Logits of all sizes, those whose exponential is 0 too.
         let logits: Vec<F> = pred.iter().map(|&p| F::from_f64((p.to_f64() - 0.5) * 600.0)).collect();
         let of = |name, parameters: &[_]| Case::<F>::new(name, parameters).expect("in the list");
@@ -101,8 +102,9 @@ fn shorter_ways() {
             (of("kl-divergence", &[]), &logits),
         ] {
             for n in (0..=200).step_by(3) {
-                let others = [soft, certain, rare, impossible, subnormal, (F::NAN, F::ONE), bad].map(Some);
-                for other in others.into_iter().chain([None]) {
+                let others =
+                    [soft, certain, rare, impossible, subnormal, (F::NAN, F::ONE), bad, infinite, huge];
+                for other in others.map(Some).into_iter().chain([None]) {
                     let (mut pred, mut target) =
                         (pred[n / 2..n / 2 + n].to_vec(), target[n / 2..n / 2 + n].to_vec());
                     if let (Some(other), true) = (other, n > 0) {
