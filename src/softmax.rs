@@ -79,12 +79,14 @@ impl<V: Lanes> Sums<V> {
     }
 
     /// The factor that makes exponentials a multiple of their shares, high and low. The low part is NaN where it is too small
-    /// for one that is a normal number, or, unfused, too large to find it.
+    /// for one that is a normal number, or, unfused, too large to find it; or `by` is so large that shares are to be rounded
+    /// first, for those of classes that do not count, -inf among them, to be 0.
     #[inline(always)]
     pub fn multiple(&self, by: V) -> [V; 2] {
         let (high, low) = two_product_of(self.inverse[0], by);
         let tiny = high.abs().lt(high.splat(V::Elem::SOFTMAX.tiny));
-        [high, tiny.select(high.splat(V::Elem::NAN), low + self.inverse[1] * by)]
+        let large = by.abs().ge(by.splat(V::Elem::SOFTMAX.lever));
+        [high, (tiny | large).select(high.splat(V::Elem::NAN), low + self.inverse[1] * by)]
     }
 
     /// The share of an exponential.

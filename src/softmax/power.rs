@@ -264,6 +264,8 @@ pub struct Constants<F> {
     pub far: F,
     /// Numbers above this one may lie further above another than the largest number.
     pub steep: F,
+    /// Times factors from here on, exponentials that have stopped to count would be numbers.
+    pub lever: F,
     /// 0, 1, 2 and on: the places of lanes.
     pub counting: [F; ROWS],
 }
@@ -288,6 +290,7 @@ pub const F32: Constants<f32> = Constants {
     tiny: 1e-30,
     far: 260.0,
     steep: 1e30,
+    lever: 1e11,
     counting: counting!(f32),
 };
 
@@ -299,5 +302,6 @@ pub const F64: Constants<f64> = Constants {
     tiny: 1e-270,
     far: 1600.0,
     steep: 1e290,
+    lever: 1e23,
     counting: counting!(f64),
 };

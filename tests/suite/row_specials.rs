@@ -351,6 +351,42 @@ fn a_factor_may_be_huge() {
     check::<f64>();
 }
 
+/// A masked class has no slope, however large the factor of the others is.
+#[test]
+fn a_factor_leaves_masked_classes_alone() {
+    fn check<F: Tested>(scales: [f64; 3]) {
+        let loss = SoftmaxCrossEntropy::default();
+        for (classes, scale) in [3, 40, 70, 1000].into_iter().flat_map(|n| scales.map(|scale| (n, scale))) {
+            let mut logits = RowData::<F>::new(Shape::Normal(3.0), 2, classes, classes, 12).logits;
+            let masked = |at: usize| at % classes % 3 == 1;
+            for at in (0..logits.len()).filter(|&at| masked(at)) {
+                logits[at] = -F::INFINITY;
+            }
+            for level in Level::available() {
+                let slopes = |scale: F| {
+                    let (mut apart, mut place) = (vec![F::NAN; logits.len()], logits.clone());
+                    let rows = loss.rows(&logits, classes).labels(&[0_u8, 2]).level(level);
+                    rows.scale(scale).gradient(&mut apart).sum().unwrap();
+                    let rows = loss.rows_in_place(&mut place, classes).labels(&[0_u8, 2]).level(level);
+                    rows.scale(scale).sum().unwrap();
+                    assert_eq!(apart, place, "{} {level}, {classes} classes", F::NAME);
+                    apart
+                };
+                let scale = F::from_f64(scale);
+                for (at, (slope, plain)) in slopes(scale).into_iter().zip(slopes(F::ONE)).enumerate() {
+                    let what = format!("{} {level}, class {} of {classes}", F::NAME, at % classes);
+                    assert_eq!(slope == F::ZERO, masked(at), "{what}: {slope:?}");
+                    let off = (slope.to_f64() / scale.to_f64() - plain.to_f64()).abs();
+                    let ulp = plain.to_f64().abs() * 2_f64.powi(1 - F::SIGNIFICAND as i32);
+                    assert!(off <= 6.0 * ulp, "{what}: {slope:?} for {plain:?}");
+                }
+            }
+        }
+    }
+    check::<f32>([1e10, 1e20, 1e36]);
+    check::<f64>([1e20, 1e30, 1e300]);
+}
+
 /// A row with NaN is right about nothing, though its greatest number may be the label's.
 #[test]
 fn a_row_with_nan_is_no_hit() {
