@@ -72,7 +72,7 @@ impl Parameter {
         match self.values {
             Values::Positive => "finite and positive",
             Values::NotNegative => "finite and not negative",
-            Values::Margin => "positive, below 1/2 and no less than the precision's epsilon",
+            Values::Margin => "from the precision's epsilon to below 1/2",
             Values::Fraction => "from 0 to 1",
             Values::Inside => "above 0 and below 1",
             Values::Moderate => "from 2^-60 to 2^60",

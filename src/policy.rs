@@ -30,7 +30,7 @@ pub const POLICY: Parameter = Parameter::new(
     "policy",
     1.0,
     Values::Choice(&["exact", "clamp", "eps"]),
-    "what becomes of the logarithm of 0: inf, -100, or that of eps",
+    "the logarithm of 0: inf, -100, or that of eps",
 );
 pub const EPS: Parameter = Parameter::new("eps", 1e-7, Values::Margin, "where policy eps clips");
 

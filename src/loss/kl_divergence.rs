@@ -47,7 +47,8 @@ impl<F: Float> Loss<F> for KlDivergence {
             true => (ln(pred), something.keep(y / pred.abs())),
             false => (pred, y),
         };
-        (something.keep(y.mul_add(log_y - log_p, zero)), number.select(zero - slope, pred))
+        let loss = weigh(y, target, log_y - log_p);
+        (something.keep(loss), number.select(zero - slope, pred))
     }
 
     /// Of logarithms that are numbers, and targets that are 0 or normal.
@@ -104,6 +105,20 @@ fn usual<V: Lanes, const PROBABILITIES: bool>(pred: V, target: V) -> Option<(V, 
         return None;
     }
     Some((something.keep(loss), number.select(something.keep(slope), pred)))
+}
+
+/// A target times a difference. Where e^t is beyond the largest number, that may be one again: by e^(t / 2) twice.
+#[cfg_attr(not(called), inline(always))]
+#[cfg_attr(called, inline(never))]
+fn weigh<V: Lanes>(y: V, target: V, difference: V) -> V {
+    let most = y.splat(V::Elem::MAX);
+    let beyond = y.gt(most);
+    let product = y.mul_add(difference, y.splat(V::Elem::ZERO));
+    if !beyond.any() {
+        return product;
+    }
+    let root = most.min(exp(target * y.splat(V::Elem::HALF)));
+    beyond.select(root * difference * root, product)
 }
 
 /// Loss and slope of a target that is 0 or normal and a logarithm that is a number; minus the slope is known.

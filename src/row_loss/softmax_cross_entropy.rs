@@ -77,9 +77,9 @@ impl<F: Float> Default for SoftmaxCrossEntropy<F> {
 }
 
 const LABEL_SMOOTHING: Parameter =
-    Parameter::new("label_smoothing", 0.0, Values::Fraction, "what of a target is spread over all classes");
+    Parameter::new("label_smoothing", 0.0, Values::Fraction, "part of a target that all classes share");
 const OVER_OTHERS: Parameter =
-    Parameter::flag("smoothing_over_others", "what is spread goes to the other classes alone");
+    Parameter::flag("smoothing_over_others", "spread over the other classes alone");
 const Z_LOSS: Parameter =
     Parameter::new("z_loss", 0.0, Values::NotNegative, "factor of the squared log-sum-exp");
 const SOFT_CAP: Parameter =

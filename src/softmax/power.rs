@@ -123,12 +123,6 @@ impl<F: Float> Logits<F> {
         cfg!(small) || !self.capped() && (max > F::SOFTMAX.steep || self.inverse() > F::ONE)
     }
 
-    /// That distance, over the temperature, times a scale that makes a number of it; of logits without a cap.
-    #[inline(always)]
-    pub fn scaled_down<V: Lanes<Elem = F>>(&self, max: V, z: V, scale: V) -> V {
-        (max * scale - z * scale) * z.splat(self.inverse())
-    }
-
     /// The exponentials of rows whose greatest logits, finite ones, are `max`.
     #[cfg_attr(not(called), inline(always))]
     #[cfg_attr(called, inline(never))]

@@ -131,6 +131,36 @@ fn bce_with_logits_over_all_exponents() {
     assert!(broken.is_empty(), "\n{}", broken.concat());
 }
 
+/// A target that is given by its logarithm may be beyond the largest number, and its product with a small difference none.
+#[test]
+fn kl_of_large_logarithms() {
+    fn check<F: Tested>(largest: f64) {
+        let case = Case::<F>::new("kl-divergence", &[("log_target", 1.0)]).expect("in the list");
+        for above in [0.1, 1.0, 5.0, 9.0, 100.0] {
+            let target = F::from_f64(largest.ln() + above);
+            for steps in [0, 1, -1, 3, -40, 3000] {
+                let pred = next(target, -steps);
+                // Of the largest number, since f64 has none beyond it.
+                let root = ((target.to_f64() - largest.ln()) / 2.0).exp();
+                let exact = root * (target.to_f64() - pred.to_f64()) * root;
+                for level in Level::available() {
+                    let (preds, targets, mut each) = ([pred; 70], [target; 70], [F::ONE; 70]);
+                    case.loss.batch(&preds, &targets).level(level).losses(&mut each).sum().unwrap();
+                    for loss in each {
+                        let right = match exact.abs() <= 1.0 {
+                            true => (loss.to_f64() / largest - exact).abs() <= exact.abs() * 1e-4,
+                            false => loss.to_f64() == exact * f64::INFINITY,
+                        };
+                        assert!(right, "{} {level}, {pred:?} {target:?}: {loss:?}, {exact:e}", F::NAME);
+                    }
+                }
+            }
+        }
+    }
+    check::<f32>(f64::from(f32::MAX));
+    check::<f64>(f64::MAX);
+}
+
 /// Hard targets take a way of their own. Every exponent, and what is rounded to 1 beside 1.
 #[test]
 fn bce_of_hard_targets() {
