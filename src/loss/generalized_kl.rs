@@ -9,7 +9,7 @@ use crate::math::exp;
 /// ```
 ///
 /// No term is negative, and 0 only where p = y. Inputs and NaN as in [`KlDivergence`], but p may be above 1. Within 3 ULP of
-/// the parts' magnitudes.
+/// the parts' magnitudes; where a part is beyond the largest number, infinite or NaN.
 ///
 /// ```
 /// use fused_loss::{Elementwise, GeneralizedKl};

@@ -18,10 +18,11 @@ use crate::softmax_rows::OverSoftmax;
 /// its slope -S / (1 + S), S the sum of the others' exponentials over its own. For a label alone the loss is within 3 ULP
 /// and each slope within 4. A soft cap and a temperature add an ULP, however large the logits are and however far a class
 /// lies below the greatest. What smoothing and target rows give is within 4 ULP of the magnitudes that it is a sum of. A loss
-/// or a label's slope that is subnormal before weights and scale has no more digits than that.
+/// or a label's slope that is subnormal before weights and scale has no more digits than that, nor has a slope under factors of
+/// 1e11 (f64: 1e23) and more.
 ///
 /// -inf masks a class, but under a soft cap it is -c as any far logit. NaN or +inf among the logits of a row, or nothing but
-/// -inf, make its loss and gradient NaN; its log-sum-exp is then NaN, +inf or -inf. Other rows do not notice.
+/// -inf, under a cap too, make its loss and gradient NaN; its log-sum-exp is then NaN, +inf or -inf. Other rows do not notice.
 ///
 /// ```
 /// use fused_loss::{RowLosses, SoftmaxCrossEntropy};
