@@ -175,6 +175,10 @@ fn evaluate<F: Float>(args: &Args, choice: &Choice, level: Level, files: Files) 
     let (shape, count) = (pred.shape.clone(), losses.iter().product());
     let weights = weights.map(Npy::floats::<F>).transpose()?;
     let takes_part = |row: usize| weights.as_ref().is_none_or(|weights| weights.get(row) != Some(&F::ZERO));
+    let is_bad = |row: usize, label: u64| {
+        let ignored = i64::try_from(label).ok().is_some_and(|label| choice.ignore_index == Some(label));
+        takes_part(row) && !ignored && label >= classes.unwrap_or(1) as u64
+    };
     let mut arrays = Arrays {
         grad: outputs.grad.as_ref().map(|_| filled(pred.count, F::ZERO)).transpose()?,
         each: outputs.each.as_ref().map(|_| filled(count, F::ZERO)).transpose()?,
@@ -185,7 +189,7 @@ fn evaluate<F: Float>(args: &Args, choice: &Choice, level: Level, files: Files) 
         target: if target.holds_floats() {
             Targets::Floats(target.floats()?)
         } else {
-            Targets::Labels(target.integers(takes_part)?)
+            Targets::Labels(target.labels(is_bad)?)
         },
         weights,
         class_weights: class_weights.map(Npy::floats).transpose()?,

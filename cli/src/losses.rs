@@ -110,7 +110,7 @@ pub struct Choice {
     name: String,
     values: BTreeMap<&'static str, f64>,
     /// Apart from the other values, since labels may be numbers that the precision rounds.
-    ignore_index: Option<i64>,
+    pub ignore_index: Option<i64>,
     files: BTreeMap<&'static str, PathBuf>,
 }
 

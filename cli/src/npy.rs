@@ -90,8 +90,9 @@ impl Npy {
         Ok(values)
     }
 
-    /// The elements, which are integers. Where nobody asks for one, by its index, it may be larger than any: -1 then.
-    pub fn integers(mut self, is_asked: impl Fn(usize) -> bool) -> Result<Vec<i64>, String> {
+    /// The elements, which are labels. One may be too large only where it is not bad, by its index, or an earlier one is: -1
+    /// then.
+    pub fn labels(mut self, is_bad: impl Fn(usize, u64) -> bool) -> Result<Vec<i64>, String> {
         let mut values = reserved(self.count)?;
         let mut bytes = reserved(self.count * self.dtype.size())?;
         self.file.read_to_end(&mut bytes).map_err(|error| format!("{}: {error}", self.name))?;
@@ -108,11 +109,13 @@ impl Npy {
             }
             Dtype::I64 => values.extend(bytes.as_chunks().0.iter().map(|&b| i64::from_le_bytes(b))),
             Dtype::U64 => {
+                let mut first = true;
                 for (index, &label) in bytes.as_chunks().0.iter().enumerate() {
                     let label = u64::from_le_bytes(label);
+                    let bad = is_bad(index, label);
                     values.push(match i64::try_from(label) {
                         Ok(label) => label,
-                        Err(_) if !is_asked(index) => -1,
+                        Err(_) if !bad || !first => -1,
                         Err(_) => {
                             let name = &self.name;
                             return Err(format!(
@@ -120,6 +123,7 @@ impl Npy {
                             ));
                         }
                     });
+                    first = first && !bad;
                 }
             }
             Dtype::F32 | Dtype::F64 => return Err(format!("{}: has no integers", self.name)),

@@ -32,6 +32,7 @@ const VALUES: &[BadCall] = &[
     ("label below 0", "eval softmax-kl --pred rows.npy --target left_out.npy --hits new.npy", "fused-loss: labels[0] is -100, which is none"),
     ("another ignored label", "eval nll --pred rows.npy --target left_out.npy --ignore-index -1", "fused-loss: labels[0] is -100, which is none"),
     ("label of 64 bits", "eval nll --pred rows.npy --target huge.npy", "fused-loss: huge.npy: label 9223372036854775808 at index 1 is beyond any class"),
+    ("label of 64 bits behind another bad one", "eval nll --pred rows.npy --target both.npy", "fused-loss: labels[0] is 7, which is none of the 3 classes"),
     ("all rows left out", "eval softmax-cross-entropy --pred rows.npy --target left_out.npy", "fused-loss: mean of nothing"),
     ("all rows left out, gradient", "eval nll --pred rows.npy --target left_out.npy --grad old.npy", "fused-loss: mean of nothing"),
     ("class weights of sum 0", "eval softmax-cross-entropy R --class-weights zeros.npy --grad old.npy", "fused-loss: mean of nothing"),
@@ -87,6 +88,7 @@ fn room() -> Room {
     room.put("labels.npy", &labels([0, 2]));
     room.put("beyond.npy", &labels([0, 3]));
     room.put("left_out.npy", &labels([-100, -100]));
+    room.put("both.npy", &npy("<u8", "(2,)", &[7, 1 << 63].map(u64::to_le_bytes).concat()));
     room.put("huge.npy", &npy("<u8", "(2,)", &[0, 1 << 63].map(u64::to_le_bytes).concat()));
     room.put("scalar.npy", &npy("<f4", "()", &bytes_f32(&[0.5])));
     room.put_f32("none.npy", &[]);
