@@ -124,6 +124,48 @@ pub trait Lanes:
         (self, last)
     }
 
+    /// Whether there is [`times_power`](Lanes::times_power).
+    #[doc(hidden)]
+    const SCALES: bool = false;
+    /// `self` 2^n, rounded once, for a whole number n: only where that is one instruction.
+    #[doc(hidden)]
+    #[inline(always)]
+    fn times_power(self, _n: Self) -> Self {
+        self
+    }
+
+    /// m and -k of a lane m 2^k, where that takes few instructions: m from 3/4 to 3/2, or, of `HALVES`, from 1/2 to 1. For
+    /// normal numbers above 0; of 0, m is 1 and k any number, but of `HALVES` an infinite one.
+    #[doc(hidden)]
+    #[inline(always)]
+    fn split<const HALVES: bool>(self) -> Option<(Self, Self)> {
+        None
+    }
+
+    /// -min(|self|, `most`). Of NaN it is that or -`most`.
+    #[doc(hidden)]
+    #[inline(always)]
+    fn minus_magnitude(self, most: Self) -> Self {
+        (-most).max(self.bits_or(-self.splat(Self::Elem::ZERO)))
+    }
+
+    /// True in lanes of normal numbers above 0, but for those of the largest exponent.
+    ///
+    /// One exponent up, one comparison finds them: those that are no numbers wrap around, to zeros and subnormals of either
+    /// sign.
+    #[doc(hidden)]
+    #[inline(always)]
+    fn normal(self) -> Self::Mask {
+        let shift = Self::Elem::SIGNIFICAND - 1;
+        self.bits_add(self.splat_bits(1 << shift)).ge(self.splat_bits(2 << shift))
+    }
+    /// The same and zeros of either sign. Those of the largest exponent may be in it.
+    #[doc(hidden)]
+    #[inline(always)]
+    fn normal_or_zero(self) -> Self::Mask {
+        self.normal() | self.eq(self.splat(Self::Elem::ZERO))
+    }
+
     /// A hint to the CPU that what is there will be needed soon, in its second cache. Any address will do.
     #[doc(hidden)]
     #[inline(always)]

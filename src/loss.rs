@@ -3,7 +3,6 @@
 use crate::error::Error;
 use crate::float::Float;
 use crate::lanes::{Lanes, Mask};
-use crate::math::normal;
 use crate::parameter::{Given, Parameter, Setting, Values};
 use crate::policy::{self, Policy};
 use crate::sum::Terms;
@@ -55,9 +54,10 @@ pub trait Loss<F: Float>: Copy {
         false
     }
 
-    /// Whether there is a [`shorter`](Loss::shorter) form.
+    /// How many rows of two registers a [`shorter`](Loss::shorter) form takes side by side: 2, or 4 where it is a long chain.
+    /// 0 where there is no such form.
     #[doc(hidden)]
-    const SHORTER: bool = false;
+    const SHORTER: usize = 0;
 
     /// Whether the shorter form gives the bits of [`at`](Loss::at) in all lanes, which then lie in the domains.
     #[doc(hidden)]
@@ -156,7 +156,7 @@ impl<F: Float> Domain<F> {
             Domain::All => None,
             _ if self == Domain::UNIT => Some(unit_product(x).ge(x.splat(F::ZERO))),
             // The logarithm asks the same of a target, so that this costs nothing.
-            _ if cfg!(not(small)) && self == Domain::NOT_NEGATIVE && normal(x).all() => Some(normal(x)),
+            _ if cfg!(not(small)) && self == Domain::NOT_NEGATIVE && x.normal().all() => Some(x.normal()),
             Domain::Interval { low, high } => Some(x.ge(x.splat(low)) & x.le(x.splat(high))),
         }
     }

@@ -10,10 +10,10 @@ mod logistic;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use exp::{Scaling, exp_parts, scaled, scaled_power, scaling_magic};
+pub(crate) use exp::{Scaling, exp_minus, exp_parts, scaled, scaled_power, scaling_magic};
 pub use exp::{exp, exp_m1, exp_nonpositive};
 pub use ln::{ln, ln_1p, ln_1p_unit};
-pub(crate) use ln::{ln_normal, minus_ln, minus_ln_both, normal};
+pub(crate) use ln::{ln_normal, minus_ln, minus_ln_both};
 pub use logistic::{div_one_plus, log_sigmoid, logistic, softplus};
 
 use crate::float::Float;
@@ -27,7 +27,7 @@ pub trait Functions: Sized + 'static {
     const SOFTMAX: crate::softmax::Constants<Self>;
     /// ln(1 + f) - `minus_k` ln 2, for the f of `ln`.
     fn ln_of_parts<V: Lanes<Elem = Self>>(f: V, minus_k: V) -> V;
-    /// The same for the f of `ln_1p`.
+    /// The same for the f of `ln_1p`, which is of a sum.
     fn ln_1p_of_parts<V: Lanes<Elem = Self>>(f: V, minus_k: V) -> V;
     fn ln_1p_unit<V: Lanes<Elem = Self>>(x: V) -> V;
 }
@@ -60,7 +60,7 @@ impl Functions for f64 {
     }
     #[inline(always)]
     fn ln_1p_of_parts<V: Lanes<Elem = f64>>(f: V, minus_k: V) -> V {
-        ln::ln_1p_of_parts_f64(f, minus_k)
+        ln::ln_of_parts_f64(f, minus_k)
     }
     #[inline(always)]
     fn ln_1p_unit<V: Lanes<Elem = f64>>(x: V) -> V {

@@ -60,11 +60,16 @@ impl<F: Float, const WIDTH: usize> PlainRows<'_, F, WIDTH> {
         V: Lanes<Elem = F>,
     {
         // Of few registers a row, one row at a time leaves the CPU waiting for a long chain.
-        let few = V::Single::LANES * FEW >= WIDTH;
-        if L::SHORTER && few {
-            self.pass::<L, V, Pair<V>, PARTS, 2, GRAD, FAR, STAGED, true>(loss, zero, sums, stage)?;
-        } else if L::SHORTER {
-            self.pass::<L, V, V, PARTS, 1, GRAD, FAR, STAGED, true>(loss, zero, sums, stage)?;
+        let (two, few) = (V::Single::LANES * 2 >= WIDTH, V::Single::LANES * FEW >= WIDTH);
+        match L::SHORTER {
+            0 => {}
+            4 if two => {
+                self.pass::<L, V, Pair<Pair<V>>, PARTS, 4, GRAD, FAR, STAGED, true>(loss, zero, sums, stage)?
+            }
+            _ if few => {
+                self.pass::<L, V, Pair<V>, PARTS, 2, GRAD, FAR, STAGED, true>(loss, zero, sums, stage)?
+            }
+            _ => self.pass::<L, V, V, PARTS, 1, GRAD, FAR, STAGED, true>(loss, zero, sums, stage)?,
         }
         if few && loss.long() {
             self.pass::<L, V, Pair<V>, PARTS, 2, GRAD, FAR, STAGED, false>(loss, zero, sums, stage)?;
@@ -154,7 +159,7 @@ impl<F: Float, const WIDTH: usize> PlainRows<'_, F, WIDTH> {
     }
 }
 
-/// The registers of a row, or of two.
+/// The registers of a row, or of a few.
 trait Rows<V: Lanes>: Lanes<Elem = V::Elem> {
     fn of(one: V) -> Self;
     fn row(self, row: usize) -> V;
@@ -180,5 +185,17 @@ impl<V: Lanes> Rows<V> for Pair<V> {
     fn row(self, row: usize) -> V {
         let (first, second) = self.halves();
         if row == 0 { first } else { second }
+    }
+}
+
+impl<V: Lanes> Rows<V> for Pair<Pair<V>> {
+    #[inline(always)]
+    fn of(one: V) -> Self {
+        Pair::both(Pair::of(one))
+    }
+    #[inline(always)]
+    fn row(self, row: usize) -> V {
+        let (first, second) = self.halves();
+        if row < 2 { first.row(row) } else { second.row(row - 2) }
     }
 }

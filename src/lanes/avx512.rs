@@ -16,13 +16,13 @@ x86_register!(Avx512F32, MaskF32, f32, __m512, 16;
     splat _mm512_set1_ps, load _mm512_loadu_ps, store _mm512_storeu_ps, stream _mm512_stream_ps, turned turned_ps, columns load_f32 store_f32, greatest greatest_f32;
     _mm512_add_ps, _mm512_sub_ps, _mm512_mul_ps, _mm512_div_ps, _mm512_fmadd_ps, _mm512_fnmadd_ps, _mm512_max_ps, _mm512_min_ps;
     _mm512_cmp_ps_mask, _mm512_and_ps, _mm512_andnot_ps, _mm512_or_ps, _mm512_xor_ps;
-    abreast abreast_ps, lookup lookup_ps, to_int _mm512_castps_si512, of_int _mm512_castsi512_ps, _mm512_add_epi32, _mm512_sub_epi32, _mm512_sll_epi32, _mm512_srl_epi32);
+    abreast abreast_ps, lookup lookup_ps, parts _mm512_getexp_ps _mm512_getmant_ps _mm512_scalef_ps _mm512_range_ps _mm512_fpclass_ps_mask, to_int _mm512_castps_si512, of_int _mm512_castsi512_ps, _mm512_add_epi32, _mm512_sub_epi32, _mm512_sll_epi32, _mm512_srl_epi32);
 
 x86_register!(Avx512F64, MaskF64, f64, __m512d, 8;
     splat _mm512_set1_pd, load _mm512_loadu_pd, store _mm512_storeu_pd, stream _mm512_stream_pd, turned turned_pd, columns load_f64 store_f64, greatest greatest_f64;
     _mm512_add_pd, _mm512_sub_pd, _mm512_mul_pd, _mm512_div_pd, _mm512_fmadd_pd, _mm512_fnmadd_pd, _mm512_max_pd, _mm512_min_pd;
     _mm512_cmp_pd_mask, _mm512_and_pd, _mm512_andnot_pd, _mm512_or_pd, _mm512_xor_pd;
-    abreast abreast_pd, to_int _mm512_castpd_si512, of_int _mm512_castsi512_pd, _mm512_add_epi64, _mm512_sub_epi64, _mm512_sll_epi64, _mm512_srl_epi64);
+    abreast abreast_pd, parts _mm512_getexp_pd _mm512_getmant_pd _mm512_scalef_pd _mm512_range_pd _mm512_fpclass_pd_mask, to_int _mm512_castpd_si512, of_int _mm512_castsi512_pd, _mm512_add_epi64, _mm512_sub_epi64, _mm512_sll_epi64, _mm512_srl_epi64);
 
 /// No instruction, but the compiler keeps those that are none in their order.
 #[target_feature(enable = "avx512f")]

@@ -127,6 +127,24 @@ impl<V: Lanes> Lanes for Pair<V> {
         let (second, last) = self.1.behind(last, by);
         (Pair(first, second), last)
     }
+    const SCALES: bool = V::SCALES;
+    #[inline(always)]
+    fn times_power(self, n: Self) -> Self {
+        Pair(self.0.times_power(n.0), self.1.times_power(n.1))
+    }
+    #[inline(always)]
+    fn split<const HALVES: bool>(self) -> Option<(Self, Self)> {
+        let (first, second) = (self.0.split::<HALVES>()?, self.1.split::<HALVES>()?);
+        Some((Pair(first.0, second.0), Pair(first.1, second.1)))
+    }
+    #[inline(always)]
+    fn minus_magnitude(self, most: Self) -> Self {
+        Pair(self.0.minus_magnitude(most.0), self.1.minus_magnitude(most.1))
+    }
+    #[inline(always)]
+    fn normal_or_zero(self) -> Self::Mask {
+        Pair(self.0.normal_or_zero(), self.1.normal_or_zero())
+    }
     #[inline(always)]
     fn prefetch(self, from: *const V::Elem) {
         self.0.prefetch(from);

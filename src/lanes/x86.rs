@@ -11,7 +11,7 @@ macro_rules! x86_register {
      splat $set1:ident, load $loadu:ident, store $storeu:ident, stream $stream:ident, turned $turned:ident, columns $load_columns:ident $store_columns:ident, greatest $greatest:ident;
      $add:ident, $sub:ident, $mul:ident, $div:ident, $fmadd:ident, $fnmadd:ident, $max:ident, $min:ident;
      $cmp:ident, $and:ident, $andnot:ident, $or:ident, $xor:ident;
-     $(abreast $abreast:ident,)? $(lookup $lookup:ident,)? to_int $to_int:ident, of_int $of_int:ident, $iadd:ident, $isub:ident, $shl:ident, $shr:ident) => {
+     $(abreast $abreast:ident,)? $(lookup $lookup:ident,)? $(parts $getexp:ident $getmant:ident $scalef:ident $range:ident $fpclass:ident,)? to_int $to_int:ident, of_int $of_int:ident, $iadd:ident, $isub:ident, $shl:ident, $shr:ident) => {
         #[derive(Clone, Copy)]
         pub struct $register($raw);
 
@@ -90,6 +90,34 @@ macro_rules! x86_register {
             $(#[inline(always)]
             fn abreast(self) -> Self {
                 Self(unsafe { $abreast(self.0) })
+            })?
+            $(const SCALES: bool = true;
+            #[inline(always)]
+            fn times_power(self, n: Self) -> Self {
+                Self(unsafe { $scalef(self.0, n.0) })
+            }
+            #[inline(always)]
+            fn split<const HALVES: bool>(self) -> Option<(Self, Self)> {
+                const SIGN: i32 = _MM_MANT_SIGN_ZERO;
+                let exponent = |x: Self| Self(unsafe { $getexp(x.0) });
+                if HALVES {
+                    let m = Self(unsafe { $getmant::<_MM_MANT_NORM_P5_1, SIGN>(self.0) });
+                    return Some((m, self.splat(-1.0) - exponent(self)));
+                }
+                let m = Self(unsafe { $getmant::<_MM_MANT_NORM_P75_1P5, SIGN>(self.0) });
+                // That of 0 would be infinite.
+                let number = self.splat(<$elem>::MIN_POSITIVE).max(self);
+                Some((m, exponent(m) - exponent(number)))
+            }
+            #[inline(always)]
+            fn minus_magnitude(self, most: Self) -> Self {
+                // The lesser magnitude, and its sign set.
+                Self(unsafe { $range::<0b1110>(self.0, most.0) })
+            }
+            #[inline(always)]
+            fn normal_or_zero(self) -> $mask {
+                // Not NaN, infinite, subnormal or below 0.
+                !$mask(unsafe { $fpclass::<0b1111_1001>(self.0) })
             })?
             #[inline(always)]
             fn prefetch(self, from: *const $elem) {

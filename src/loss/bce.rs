@@ -26,7 +26,7 @@ pub struct BinaryCrossEntropy<F> {
 impl<F: Float> Loss<F> for BinaryCrossEntropy<F> {
     const TERMS: Terms = Terms::NotNegative;
     const COSTLY: bool = true;
-    const SHORTER: bool = true;
+    const SHORTER: usize = 2;
 
     #[inline(always)]
     fn at<V: Lanes<Elem = F>>(self, pred: V, target: V) -> (V, V) {

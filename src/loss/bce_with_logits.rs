@@ -1,5 +1,5 @@
 use super::*;
-use crate::math::{div_one_plus, exp_nonpositive, ln_1p_unit};
+use crate::math::{div_one_plus, exp_minus, exp_nonpositive, ln_1p_unit};
 
 /// Binary cross-entropy of a logit x and a target y, hard or soft, with c = `pos_weight`:
 ///
@@ -27,45 +27,38 @@ pub struct BceWithLogits<F> {
 impl<F: Float> Loss<F> for BceWithLogits<F> {
     const TERMS: Terms = Terms::NotNegative;
     const COSTLY: bool = true;
-    const SHORTER: bool = true;
+    const SHORTER: usize = 4;
 
     #[inline(always)]
     fn at<V: Lanes<Elem = F>>(self, pred: V, target: V) -> (V, V) {
-        let (zero, one) = (pred.splat(F::ZERO), pred.splat(F::ONE));
-        let (negative, minus_distance) = (pred.lt(zero), pred.bits_or(-zero));
-        let e = exp_nonpositive(minus_distance);
-        // What weighs ln(1 + e^x), and minus what weighs ln(1 + e^-x).
-        let (other, minus_positive) = (one - target, target * target.splat(-self.pos_weight));
-        // sigmoid is 1 / (1 + e) above 0 and e / (1 + e) below, and 1 - sigmoid the other one. What speaks against the sign
-        // of the logit has that sign here.
-        let against = negative.select(minus_positive, other);
-        let along = negative.select(other, minus_positive);
-        let slope = div_one_plus(along.mul_add(e, against), e);
-        // 0 times an infinite logit is NaN, which `max` turns to the 0 that it stands for.
-        let linear = (against * pred).max(zero);
-        ((other - minus_positive).mul_add(ln_1p_unit(e), linear), slope)
+        if !self.alike::<V>() {
+            return self.by_parts(pred, target);
+        }
+        let (loss, slope) = self.shorter(pred, target);
+        let finite = pred.abs().le(pred.splat(F::MAX));
+        if finite.all() {
+            return (loss, slope);
+        }
+        let parts = self.by_parts(pred, target);
+        (finite.select(loss, parts.0), finite.select(slope, parts.1))
     }
 
-    /// Of hard targets alone, whose loss and slope are those of a target of 0, with signs turned for 1. It gains where
-    /// registers are half a cache line: others choose lanes in one operation, and these in several.
     #[inline(always)]
-    fn fits<V: Lanes<Elem = F>>(self, _: V, target: V) -> bool {
-        let half = V::Single::LANES * size_of::<F>() == 32;
-        // An infinite target gives NaN.
-        half && self.pos_weight == F::ONE && target.neg_mul_add(target, target).eq(target.splat(F::ZERO)).all()
+    fn fits<V: Lanes<Elem = F>>(self, pred: V, target: V) -> bool {
+        // Targets from 0 to 1, and finite logits: 0 times others is NaN.
+        let inside = target.neg_mul_add(target, target).ge(pred * pred.splat(F::ZERO));
+        self.alike::<V>() && inside.all()
     }
 
+    /// With one weight for both labels, of finite logits.
     #[inline(always)]
     fn shorter<V: Lanes<Elem = F>>(self, pred: V, target: V) -> (V, V) {
         let (zero, one) = (pred.splat(F::ZERO), pred.splat(F::ONE));
-        // 1 for a target of 0, -1 for 1.
-        let sign = target.neg_mul_add(one + one, one);
-        let against = pred * sign;
-        let e = exp_nonpositive(against.bits_or(-zero));
-        let sigmoid = against.lt(zero).select(e, one);
-        // Zeros are positive.
-        let slope = div_one_plus(sigmoid.mul_add(sign, zero), e);
-        (ln_1p_unit(e) + against.max(zero), slope)
+        let e = exp_minus(pred);
+        // 1 + e times the sigmoid.
+        let sigmoid = pred.lt(zero).select(e, one);
+        let slope = div_one_plus(e.neg_mul_add(target, sigmoid - target), e);
+        (ln_1p_unit(e) + pred.neg_mul_add(target, zero.max(pred)), slope)
     }
 
     #[inline]
@@ -84,6 +77,31 @@ impl<F: Float> Loss<F> for BceWithLogits<F> {
 
     fn check(self) -> Result<(), Error<F>> {
         POS_WEIGHT.check(self.pos_weight)
+    }
+}
+
+impl<F: Float> BceWithLogits<F> {
+    /// Whether both labels weigh the same, where a product and a sum round once: what is lost elsewhere would show.
+    #[inline(always)]
+    fn alike<V: Lanes<Elem = F>>(self) -> bool {
+        V::FUSED && self.pos_weight == F::ONE
+    }
+
+    #[inline(always)]
+    fn by_parts<V: Lanes<Elem = F>>(self, pred: V, target: V) -> (V, V) {
+        let (zero, one) = (pred.splat(F::ZERO), pred.splat(F::ONE));
+        let (negative, minus_distance) = (pred.lt(zero), pred.bits_or(-zero));
+        let e = exp_nonpositive(minus_distance);
+        // What weighs ln(1 + e^x), and minus what weighs ln(1 + e^-x).
+        let (other, minus_positive) = (one - target, target * target.splat(-self.pos_weight));
+        // sigmoid is 1 / (1 + e) above 0 and e / (1 + e) below, and 1 - sigmoid the other one. What speaks against the sign
+        // of the logit has that sign here.
+        let against = negative.select(minus_positive, other);
+        let along = negative.select(other, minus_positive);
+        let slope = div_one_plus(along.mul_add(e, against), e);
+        // 0 times an infinite logit is NaN, which `max` turns to the 0 that it stands for.
+        let linear = (against * pred).max(zero);
+        ((other - minus_positive).mul_add(ln_1p_unit(e), linear), slope)
     }
 }
 

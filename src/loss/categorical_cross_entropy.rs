@@ -1,5 +1,5 @@
 use super::*;
-use crate::math::{ln, ln_normal, normal};
+use crate::math::{ln, ln_normal};
 
 /// Categorical cross-entropy of probabilities p and targets y, one-hot or soft: a term for each class, with 0 ln 0 = 0,
 /// also against p = 0:
@@ -28,7 +28,7 @@ impl<F: Float> Loss<F> for CategoricalCrossEntropy {
     #[inline(always)]
     fn at<V: Lanes<Elem = F>>(self, pred: V, target: V) -> (V, V) {
         let zero = pred.splat(F::ZERO);
-        if V::LANES > 1 && !cfg!(small) && normal(pred).all() {
+        if V::LANES > 1 && !cfg!(small) && pred.normal().all() {
             // 0 times a finite number is 0 by itself.
             return (target.neg_mul_add(ln_normal(pred), zero), zero - target / pred);
         }

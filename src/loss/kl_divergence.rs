@@ -1,5 +1,5 @@
 use super::*;
-use crate::math::{exp, ln, ln_normal, normal};
+use crate::math::{exp, ln, ln_normal};
 
 /// Kullback-Leibler divergence of predicted probabilities p from target probabilities y, term by term, with 0 ln 0 = 0:
 ///
@@ -25,7 +25,7 @@ pub struct KlDivergence {
 
 impl<F: Float> Loss<F> for KlDivergence {
     const COSTLY: bool = true;
-    const SHORTER: bool = true;
+    const SHORTER: usize = 2;
 
     #[inline(always)]
     fn at<V: Lanes<Elem = F>>(self, pred: V, target: V) -> (V, V) {
@@ -57,7 +57,7 @@ impl<F: Float> Loss<F> for KlDivergence {
         let zero = pred.splat(F::ZERO);
         // The target, or NaN where the logarithm is no number.
         let both = pred.mul_add(zero, target);
-        !self.log_target && !self.pred_probabilities && (normal(both) | both.eq(zero)).all()
+        !self.log_target && !self.pred_probabilities && both.normal_or_zero().all()
     }
 
     #[inline(always)]
@@ -93,14 +93,14 @@ fn usual<V: Lanes, const PROBABILITIES: bool>(pred: V, target: V) -> Option<(V, 
     let zero = pred.splat(V::Elem::ZERO);
     let (log_p, slope) = if PROBABILITIES { (ln_normal(pred), target / pred) } else { (pred, target) };
     let (loss, slope) = of_usual(log_p, target, slope);
-    let targets = normal(target) | target.eq(zero);
-    let numbers = if PROBABILITIES { normal(pred) } else { loss.eq(loss) };
+    let targets = target.normal_or_zero();
+    let numbers = if PROBABILITIES { pred.normal() } else { loss.eq(loss) };
     if (targets & numbers).all() {
         return Some((loss, slope));
     }
     let number = pred.eq(pred);
     let something = !(target.eq(zero) & number);
-    let right = if PROBABILITIES { targets & (normal(pred) | !something) } else { targets };
+    let right = if PROBABILITIES { targets & (pred.normal() | !something) } else { targets };
     if !right.all() {
         return None;
     }

@@ -10,7 +10,8 @@
 //!   and as the scale is multiplied in, NaN passes (bits added to a NaN could make a number of it).
 //! - ln 2 is a high part, whose product with n is exact, and a low part.
 //! - Everything is scaled up by 2^30 (f32) or 2^60 (f64) in the constant, and down in the coefficients. So 2^n is a
-//!   normal number where the result is subnormal, and the last multiplication is the only one to round there.
+//!   normal number where the result is subnormal, and the last multiplication is the only one to round there. Where an
+//!   instruction multiplies by powers of two, it is that one, of the same bits.
 //! - Rows of f32, fused, go by eighths: n is a multiple of one, its low three bits name one of eight powers of two in a
 //!   table, and r is an eighth as large. They share a factor that makes all eight nearly numbers of the format.
 //! - Fused, Horner's rule runs to the end. Unfused, the roundings of r and of r + r^2 Q would show, so 1 is added
@@ -237,11 +238,27 @@ pub(crate) fn scaled_power<V: Lanes>(z: V, magic: V, of: &Scaling<V::Elem>) -> V
 #[cfg_attr(not(called), inline(always))]
 #[cfg_attr(called, inline(never))]
 pub fn exp_nonpositive<V: Lanes>(x: V) -> V {
+    of_bounded(x.splat(V::Elem::EXP.lowest).max(x))
+}
+
+/// e^-|x|, but for NaN, of which it is that or 0.
+#[inline(always)]
+pub(crate) fn exp_minus<V: Lanes>(x: V) -> V {
+    of_bounded(x.minus_magnitude(x.splat(-V::Elem::EXP.lowest)))
+}
+
+/// e^x, for x from `lowest` to 0.
+#[cfg_attr(not(called), inline(always))]
+#[cfg_attr(called, inline(never))]
+fn of_bounded<V: Lanes>(x: V) -> V {
     let of = V::Elem::EXP;
-    let x = x.splat(of.lowest).max(x);
     let magic = x.splat(of.magic + of.bias + of.up);
     let biased = x.mul_add(x.splat(of.log2_e), magic).abreast();
-    (power_scaled_down(x, biased - magic) * biased.bits_shl(V::Elem::SIGNIFICAND - 1)).abreast()
+    let n = biased - magic;
+    if V::SCALES {
+        return growth(x, n, V::Elem::ONE).times_power(n).abreast();
+    }
+    (growth(x, n, of.down) * biased.bits_shl(V::Elem::SIGNIFICAND - 1)).abreast()
 }
 
 /// e^x.
@@ -268,27 +285,31 @@ pub fn exp<V: Lanes>(x: V) -> V {
     // and up.
     let magic = x.splat(of.magic + of.bias + of.bias + of.up);
     let biased = x.mul_add(x.splat(of.log2_e), magic);
+    let n = biased - magic;
+    if V::SCALES {
+        return growth(x, n, V::Elem::ONE).times_power(n);
+    }
     let down = biased.bits_shr(1);
     let up = biased.bits_sub(down);
     let shift = V::Elem::SIGNIFICAND - 1;
-    power_scaled_down(x, biased - magic) * down.bits_shl(shift) * up.bits_shl(shift)
+    growth(x, n, of.down) * down.bits_shl(shift) * up.bits_shl(shift)
 }
 
-/// e^(x - n ln 2) times `down`.
+/// e^(x - n ln 2) times a power of two.
 #[inline(always)]
-fn power_scaled_down<V: Lanes>(x: V, n: V) -> V {
+fn growth<V: Lanes>(x: V, n: V, unit: V::Elem) -> V {
     let of = V::Elem::EXP;
     let (ln_2_high, ln_2_low) = (x.splat(of.ln_2[0]), x.splat(of.ln_2[1]));
     let r_high = n.neg_mul_add(ln_2_high, x);
-    let down = x.splat(of.down);
+    let scale = x.splat(unit);
     if V::FUSED {
         let r = n.neg_mul_add(ln_2_low, r_high).abreast();
-        horner(r, of.q, of.down).mul_add(r, down).mul_add(r, down)
+        horner(r, of.q, unit).mul_add(r, scale).mul_add(r, scale)
     } else {
         let r_low = n * ln_2_low;
         let r = r_high - r_low;
         let q = horner(r, of.q, V::Elem::ONE);
-        (x.splat(V::Elem::ONE) + (r_high + (r * r * q - r_low))) * down
+        (x.splat(V::Elem::ONE) + (r_high + (r * r * q - r_low))) * scale
     }
 }
 

@@ -6,13 +6,12 @@
 //!
 //! - k and m come from the pattern as an integer: less the pattern of the lowest m, its exponent bits are k and its
 //!   fraction is that of m, less the same.
-//! - f32: ln(1 + f) = f + f^2 Q(f); a division would cost more than the coefficients that it saves. m is from 2/3 to
-//!   4/3 for `ln`. `ln_1p` takes 3/4 to 3/2, where f = x 2^-k + (2^-k - 1) is exact; so does [1/2, 1] in the cheap
-//!   form.
+//! - m is from 3/4 to 3/2, where the f = x 2^-k + (2^-k - 1) of `ln_1p` is exact; so does [1/2, 1] in its cheap form.
+//! - f32: ln(1 + f) = f + f^2 Q(f); a division would cost more than the coefficients that it saves.
 //! - Of probabilities, m is from 1/2 to 1, and all is in u = 1 - m: -ln(1 - u) = u - u^2 Q, in both precisions. From p = 1/2
 //!   on, u is 1 - p; and nothing cancels.
 //! - f64: with s = f / (2 + f), ln(1 + f) = f - (f^2/2 - s (f^2/2 + R)), R = s^2 Q(s^2), the form of fdlibm: here
-//!   division saves more than it costs. m is from sqrt(1/2) to sqrt(2) for `ln`.
+//!   division saves more than it costs.
 //! - ln 2 is a high part, whose product with k is exact, and a low part. Only the fused `ln` in f32 does with one
 //!   constant: the nearest f32 is within 2^-28.4 of ln 2; and so does what nothing is taken from, in both precisions.
 //! - What is rare (zero, subnormal, negative, infinite, NaN) is behind a branch that a register takes when it holds
@@ -28,8 +27,6 @@ use super::{Functions, horner};
 
 /// What a precision tells the logarithms.
 pub struct Constants<F: 'static> {
-    /// The pattern of the lowest m of `ln`.
-    bottom: u64,
     /// 2^(SIGNIFICAND - 1), where the last place is 1, plus what keeps k positive in the bits below it.
     offset: F,
     /// The same for m from 1/2 to 1, which is less an exponent field.
@@ -47,7 +44,6 @@ pub struct Constants<F: 'static> {
 }
 
 pub const F32: Constants<f32> = Constants {
-    bottom: 0x3f2a_aaab,
     offset: 8_388_608.0 + 256.0,
     offset_of_halves: 8_388_608.0 + 126.0,
     // Fit error 2^-27.8.
@@ -62,7 +58,6 @@ pub const F32: Constants<f32> = Constants {
 };
 
 pub const F64: Constants<f64> = Constants {
-    bottom: 0x3fe6_a09e_667f_3bcd,
     offset: 4_503_599_627_370_496.0 + 2048.0,
     offset_of_halves: 4_503_599_627_370_496.0 + 1022.0,
     // Fit error 2^-56.5.
@@ -115,7 +110,7 @@ pub fn ln<V: Lanes>(x: V) -> V {
     let of = V::Elem::LN;
     let shift = V::Elem::SIGNIFICAND - 1;
     let (mut number, mut offset) = (x, x.splat(of.offset));
-    let rare = (!normal(x)).any();
+    let rare = (!x.normal()).any();
     if rare {
         let subnormal = x.lt(x.splat_bits(1 << shift));
         number = subnormal.select(x * x.splat(of.rescue), x);
@@ -129,18 +124,11 @@ pub fn ln<V: Lanes>(x: V) -> V {
 /// The logarithm of normal numbers above 0, and any finite number for 0.
 #[inline(always)]
 pub(crate) fn ln_normal<V: Lanes>(x: V) -> V {
-    let (f, minus_k) = parts(x, x.splat(V::Elem::LN.offset));
+    let (f, minus_k) = match x.split::<false>() {
+        Some((m, minus_k)) => (m - x.splat(V::Elem::ONE), minus_k),
+        None => parts(x, x.splat(V::Elem::LN.offset)),
+    };
     V::Elem::ln_of_parts(f, minus_k)
-}
-
-/// Normal numbers above 0, but for those of the largest exponent.
-///
-/// One exponent up, one comparison finds them: those that are no numbers wrap around, to zeros and subnormals of either
-/// sign.
-#[inline(always)]
-pub(crate) fn normal<V: Lanes>(x: V) -> V::Mask {
-    let shift = V::Elem::SIGNIFICAND - 1;
-    x.bits_add(x.splat_bits(1 << shift)).ge(x.splat_bits(2 << shift))
 }
 
 /// ln(1 + x), without the loss where x is small.
@@ -223,6 +211,9 @@ pub(crate) fn minus_ln_both<V: Lanes>(p: V, rest: V) -> (V, V) {
 /// 1 - m and -k of p = m 2^k, with m from 1/2 to 1.
 #[inline(always)]
 fn halves<V: Lanes>(p: V) -> (V, V) {
+    if let Some((m, minus_k)) = p.split::<true>() {
+        return (p.splat(V::Elem::ONE) - m, minus_k);
+    }
     let shift = V::Elem::SIGNIFICAND - 1;
     let (one, half) = (p.splat(V::Elem::ONE), p.splat(V::Elem::from_f64(0.5)));
     let m = p.bits_and(p.splat_bits((1 << shift) - 1)).bits_or(half);
@@ -247,10 +238,9 @@ fn minus_ln_of_m<V: Lanes>(u: V) -> V {
 /// f and -k of x.
 #[inline(always)]
 fn parts<V: Lanes>(x: V, offset: V) -> (V, V) {
-    let bottom = V::Elem::LN.bottom;
     let fraction = x.splat_bits((1 << (V::Elem::SIGNIFICAND - 1)) - 1);
-    let (above, minus_k) = exponent(x, offset, bottom);
-    let m = above.bits_and(fraction).bits_add(x.splat_bits(bottom));
+    let (above, minus_k) = exponent(x, offset);
+    let m = above.bits_and(fraction).bits_add(x.splat_bits(lowest::<V>()));
     (m - x.splat(V::Elem::ONE), minus_k)
 }
 
@@ -258,22 +248,27 @@ fn parts<V: Lanes>(x: V, offset: V) -> (V, V) {
 #[inline(always)]
 fn parts_1p<V: Lanes>(x: V, sum: V, offset: V) -> (V, V) {
     let (shift, one) = (V::Elem::SIGNIFICAND - 1, x.splat(V::Elem::ONE));
-    let three_quarters = V::Elem::ONE.to_pattern() - (1 << (shift - 1));
-    let (above, minus_k) = exponent(sum, offset, three_quarters);
+    let (above, minus_k) = exponent(sum, offset);
     // The exponent bits of `above` are k, and its sign bit is flipped: that of -1 makes up for it.
     let power = (-one).bits_sub(above.bits_and(x.splat_bits(u64::MAX << shift)));
     (x.mul_add(power, power - one), minus_k)
 }
 
-/// The pattern of x less that of `bottom`, its sign bit flipped, and -k.
+/// The pattern of 3/4, the lowest m.
+#[inline(always)]
+fn lowest<V: Lanes>() -> u64 {
+    V::Elem::ONE.to_pattern() - (1 << (V::Elem::SIGNIFICAND - 2))
+}
+
+/// The pattern of x less that of the lowest m, its sign bit flipped, and -k.
 ///
 /// The flip makes the exponent bits positive: shifted down they are k plus half their range, and under the bits of
 /// 2^(SIGNIFICAND - 1), where the last place is 1, they count as a number. -k and not k, since 0 - 0 keeps zeros of
 /// f.
 #[inline(always)]
-fn exponent<V: Lanes>(x: V, offset: V, bottom: u64) -> (V, V) {
+fn exponent<V: Lanes>(x: V, offset: V) -> (V, V) {
     let shift = V::Elem::SIGNIFICAND - 1;
-    let above = x.bits_sub(x.splat_bits(bottom ^ 1 << (V::Elem::BITS - 1)));
+    let above = x.bits_sub(x.splat_bits(lowest::<V>() ^ 1 << (V::Elem::BITS - 1)));
     let place = (V::Elem::ONE.to_pattern() >> shift) + u64::from(shift);
     (above, offset - above.bits_shr(shift).bits_or(x.splat_bits(place << shift)))
 }
@@ -286,49 +281,24 @@ fn outside<V: Lanes>(x: V, of: V, sum: V) -> V {
     x.eq(infinity).select(infinity, of.gt(zero).select(sum, other))
 }
 
-// Fit error 2^-27.7.
+// Fit error 2^-27.6.
+const Q: [f32; 9] =
+    [-0.5, 0.3333345, -0.250001, 0.19990814, -0.16647115, 0.14478657, -0.13162991, 0.10464884, -0.04507567];
+
+/// Of exact x. Fused, nothing is lost that shows.
+#[inline(always)]
+pub(super) fn ln_of_parts_f32<V: Lanes<Elem = f32>>(f: V, minus_k: V) -> V {
+    if !V::FUSED {
+        return ln_1p_of_parts_f32(f, minus_k);
+    }
+    minus_k.neg_mul_add(f.splat(core::f32::consts::LN_2), (f * f).mul_add(horner(f, &Q, 1.0), f))
+}
+
+/// k ln 2 + f + f^2 Q with one rounding that counts: f is added to the exact product, and what that loses is kept.
 #[cfg_attr(not(called), inline(always))]
 #[cfg_attr(called, inline(never))]
-pub(super) fn ln_of_parts_f32<V: Lanes<Elem = f32>>(f: V, minus_k: V) -> V {
-    const Q: [f32; 9] = [
-        -0.5,
-        0.33333215,
-        -0.24999802,
-        0.20010446,
-        -0.16680315,
-        0.14005314,
-        -0.12186751,
-        0.13986832,
-        -0.12880038,
-    ];
-    let q = horner(f, &Q, 1.0);
-    if V::FUSED {
-        minus_k.neg_mul_add(f.splat(core::f32::consts::LN_2), (f * f).mul_add(q, f))
-    } else {
-        add_power(f, minus_k, q)
-    }
-}
-
-// Fit error 2^-27.6.
-#[inline(always)]
 pub(super) fn ln_1p_of_parts_f32<V: Lanes<Elem = f32>>(f: V, minus_k: V) -> V {
-    const Q: [f32; 9] = [
-        -0.5,
-        0.3333345,
-        -0.250001,
-        0.19990814,
-        -0.16647115,
-        0.14478657,
-        -0.13162991,
-        0.10464884,
-        -0.04507567,
-    ];
-    add_power(f, minus_k, horner(f, &Q, 1.0))
-}
-
-/// k ln 2 + f + f^2 q with one rounding that counts: f is added to the exact product, and what that loses is kept.
-#[inline(always)]
-fn add_power<V: Lanes<Elem = f32>>(f: V, minus_k: V, q: V) -> V {
+    let q = horner(f, &Q, 1.0);
     let [ln_2_high, ln_2_low] = F32.ln_2;
     let power = minus_k * f.splat(ln_2_high);
     let high = f - power;
@@ -373,18 +343,8 @@ pub(super) fn ln_1p_unit_f32<V: Lanes<Elem = f32>>(x: V) -> V {
     }
 }
 
-// Fit error 2^-59.5.
-const ATANH: [f64; 7] = [
-    0.6666666666666735,
-    0.39999999999409885,
-    0.2857142874347125,
-    0.22222198459094628,
-    0.18183570442046906,
-    0.15313888738128065,
-    0.14797625563621575,
-];
 // Fit error 2^-62.7.
-const ATANH_1P: [f64; 8] = [
+const ATANH: [f64; 8] = [
     0.666666666666666,
     0.4000000000005645,
     0.2857142855591406,
@@ -395,29 +355,20 @@ const ATANH_1P: [f64; 8] = [
     0.13839523856258037,
 ];
 
-#[inline(always)]
-pub(super) fn ln_of_parts_f64<V: Lanes<Elem = f64>>(f: V, minus_k: V) -> V {
-    by_atanh(f, f / (f.splat(2.0) + f), minus_k, &ATANH)
-}
-
-#[inline(always)]
-pub(super) fn ln_1p_of_parts_f64<V: Lanes<Elem = f64>>(f: V, minus_k: V) -> V {
-    by_atanh(f, f / (f.splat(2.0) + f), minus_k, &ATANH_1P)
-}
-
-/// ln(1 + f) - `minus_k` ln 2, from s = f / (2 + f) and the coefficients q of (2 atanh(s) / s - 2) / s^2 in s^2.
+/// From s = f / (2 + f) and the coefficients of (2 atanh(s) / s - 2) / s^2 in s^2.
 #[cfg_attr(not(called), inline(always))]
 #[cfg_attr(called, inline(never))]
-fn by_atanh<V: Lanes<Elem = f64>>(f: V, s: V, minus_k: V, q: &[f64]) -> V {
+pub(super) fn ln_of_parts_f64<V: Lanes<Elem = f64>>(f: V, minus_k: V) -> V {
     let [ln_2_high, ln_2_low] = F64.ln_2;
+    let s = f / (f.splat(2.0) + f);
     let z = s * s;
     let h = f * f * f.splat(0.5);
-    let r = z * horner(z, q, 1.0);
+    let r = z * horner(z, &ATANH, 1.0);
     let low = s.mul_add(h + r, minus_k * f.splat(-ln_2_low));
     minus_k.neg_mul_add(f.splat(ln_2_high), f - (h - low))
 }
 
-// Fused, f is x up to 1, with three coefficients more in place of a choice: x - s (x - R), where what 2 + x loses is
+// Fused, f is x up to 1, with two coefficients more in place of a choice: x - s (x - R), where what 2 + x loses is
 // added to R, as s is off by that much (fit error 2^-59.4). Unfused, its roundings would show.
 #[inline(always)]
 pub(super) fn ln_1p_unit_f64<V: Lanes<Elem = f64>>(x: V) -> V {
@@ -445,6 +396,6 @@ pub(super) fn ln_1p_unit_f64<V: Lanes<Elem = f64>>(x: V) -> V {
         let one = x.splat(1.0);
         let upper = x.gt(x.splat(0.5));
         let f = upper.select((x - one) * x.splat(0.5), x);
-        ln_1p_of_parts_f64(f, upper.select(-one, x.splat(0.0)))
+        ln_of_parts_f64(f, upper.select(-one, x.splat(0.0)))
     }
 }

@@ -90,20 +90,24 @@ fn shorter_ways() {
         let subnormal = (F::from_f64(-0.5), F::from_pattern(3));
         let bad = (F::from_f64(0.3), F::from_f64(-1.0));
         let (infinite, huge) = ((F::from_f64(0.5), F::INFINITY), (F::from_f64(0.5), F::MAX));
+        let (confident, unknown) = ((F::INFINITY, F::from_f64(0.3)), (F::NAN, F::ONE));
         // Logits of all sizes, those whose exponential is 0 too.
         let logits: Vec<F> = pred.iter().map(|&p| F::from_f64((p.to_f64() - 0.5) * 600.0)).collect();
         let of = |name, parameters: &[_]| Case::<F>::new(name, parameters).expect("in the list");
-        for (case, pred) in [
-            (of("bce", &[("policy", 0.0)]), &pred),
-            (of("bce", &[("policy", 1.0)]), &pred),
-            (of("bce", &[("policy", 2.0)]), &pred),
-            (of("bce-with-logits", &[]), &logits),
-            (of("bce-with-logits", &[("pos_weight", 3.0)]), &logits),
-            (of("kl-divergence", &[]), &logits),
+        let any: Vec<F> = pred.iter().map(|_| F::from_f64(random.unit())).collect();
+        for (case, pred, target) in [
+            (of("bce", &[("policy", 0.0)]), &pred, &target),
+            (of("bce", &[("policy", 1.0)]), &pred, &target),
+            (of("bce", &[("policy", 2.0)]), &pred, &target),
+            (of("bce-with-logits", &[]), &logits, &target),
+            (of("bce-with-logits", &[]), &logits, &any),
+            (of("bce-with-logits", &[("pos_weight", 3.0)]), &logits, &target),
+            (of("kl-divergence", &[]), &logits, &target),
+            (of("kl-divergence", &[]), &logits, &any),
         ] {
             for n in (0..=200).step_by(3) {
                 let others =
-                    [soft, certain, rare, impossible, subnormal, (F::NAN, F::ONE), bad, infinite, huge];
+                    [soft, certain, rare, impossible, confident, unknown, subnormal, bad, infinite, huge];
                 for other in others.map(Some).into_iter().chain([None]) {
                     let (mut pred, mut target) =
                         (pred[n / 2..n / 2 + n].to_vec(), target[n / 2..n / 2 + n].to_vec());

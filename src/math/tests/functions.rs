@@ -4,8 +4,8 @@ use super::exact::{self, Exact};
 use crate::float::Float;
 use crate::lanes::{Lanes, Mask};
 use crate::math::{
-    div_one_plus, exp, exp_m1, exp_nonpositive, ln, ln_1p, ln_1p_unit, log_sigmoid, logistic, minus_ln,
-    minus_ln_both, softplus,
+    div_one_plus, exp, exp_m1, exp_nonpositive, ln, ln_1p, ln_1p_unit, ln_normal, log_sigmoid, logistic,
+    minus_ln, minus_ln_both, softplus,
 };
 
 /// A function under test.
@@ -93,6 +93,12 @@ fn exact_part_of(e: f64) -> Exact {
     if e < 1e-200 { of(e) } else { of(e).div(of(1.0).add(of(e))) }
 }
 
+/// The logarithm of a normal number, by the instructions that a level has for it.
+#[inline(always)]
+fn ln_of_normal<V: Lanes>(x: V) -> V {
+    x.normal().select(ln_normal(x), ln(x))
+}
+
 /// What is found of x and 1 - x, negated, where it is promised: on levels that fuse, of numbers.
 #[inline(always)]
 fn promised<V: Lanes>(x: V, plain: V, find: impl Fn(V, V) -> V) -> V {
@@ -124,8 +130,9 @@ functions! {
         branches -745.2, -708.4, -104.0, -103.3, -87.3, -1.04, -0.3466, 0.0; libm::exp, |x| exact::exp(of(x));
     ExpM1 exp_m1; branches -40.0, -37.5, -20.0, -17.3, -1.04, -0.3466, 0.0, 0.3466, 1.04, 17.0, 37.0, 88.72, 709.8;
         libm::expm1, exact::exp_m1;
-    Ln ln; branches 0.0, 1.1754944e-38, 2.2250738585072014e-308, 0.5, 0.66666667, core::f64::consts::FRAC_1_SQRT_2, 0.75, 1.0, 1.3333333,
-            core::f64::consts::SQRT_2, 2.0, 1.7e38; libm::log, exact::ln;
+    Ln ln; branches 0.0, 1.1754944e-38, 2.2250738585072014e-308, 0.375, 0.5, 0.75, 1.0, 1.5, 2.0, 1.7e38;
+        libm::log, exact::ln;
+    LnOfNormal ln_of_normal; branches 1.1754944e-38, 2.2250738585072014e-308, 0.375, 0.5, 0.75, 1.0, 1.5, 2.0, 1.7e38; libm::log, exact::ln;
     Ln1p ln_1p; branches -1.0, -0.6666667, -0.33333333, -0.29289, -0.25, 0.0, 0.333333333, 0.4142, 0.5, 1.6666667, 1.8284,
             16777216.0, 9.0e15, 1.0e30, 1.0e300; libm::log1p, |x| exact::ln_1p(Exact { high: x, low: 0.0, power: 0 });
     Ln1pUnit ln_1p_unit domain 0.0, 1.0; branches 0.0, 1.0e-5, 0.25, 0.41421356, 0.5, 0.75, 1.0;
