@@ -31,16 +31,25 @@ impl<F: Float> Loss<F> for BceWithLogits<F> {
 
     #[inline(always)]
     fn at<V: Lanes<Elem = F>>(self, pred: V, target: V) -> (V, V) {
-        if !self.alike::<V>() {
-            return self.by_parts(pred, target);
-        }
-        let (loss, slope) = self.shorter(pred, target);
-        let finite = pred.abs().le(pred.splat(F::MAX));
-        if finite.all() {
-            return (loss, slope);
-        }
-        let parts = self.by_parts(pred, target);
-        (finite.select(loss, parts.0), finite.select(slope, parts.1))
+        let (zero, one) = (pred.splat(F::ZERO), pred.splat(F::ONE));
+        let (negative, minus_distance) = (pred.lt(zero), pred.bits_or(-zero));
+        let e = exp_nonpositive(minus_distance);
+        // What weighs ln(1 + e^x), and minus what weighs ln(1 + e^-x).
+        let (other, minus_positive) = (one - target, target * target.splat(-self.pos_weight));
+        // sigmoid is 1 / (1 + e) above 0 and e / (1 + e) below, and 1 - sigmoid the other one. What speaks against the sign
+        // of the logit has that sign here.
+        let against = negative.select(minus_positive, other);
+        // 0 times an infinite logit is NaN, which `max` turns to the 0 that it stands for.
+        let linear = (against * pred).max(zero);
+        let (numerator, linear, weight) = if self.alike::<V>() {
+            let finite = pred.abs().le(pred.splat(F::MAX));
+            let (numerator, of_finite) = alike(pred, target, e);
+            (numerator, finite.select(of_finite, linear), one)
+        } else {
+            let along = negative.select(other, minus_positive);
+            (along.mul_add(e, against), linear, other - minus_positive)
+        };
+        (weight.mul_add(ln_1p_unit(e), linear), div_one_plus(numerator, e))
     }
 
     #[inline(always)]
@@ -50,15 +59,11 @@ impl<F: Float> Loss<F> for BceWithLogits<F> {
         self.alike::<V>() && inside.all()
     }
 
-    /// With one weight for both labels, of finite logits.
     #[inline(always)]
     fn shorter<V: Lanes<Elem = F>>(self, pred: V, target: V) -> (V, V) {
-        let (zero, one) = (pred.splat(F::ZERO), pred.splat(F::ONE));
         let e = exp_minus(pred);
-        // 1 + e times the sigmoid.
-        let sigmoid = pred.lt(zero).select(e, one);
-        let slope = div_one_plus(e.neg_mul_add(target, sigmoid - target), e);
-        (ln_1p_unit(e) + pred.neg_mul_add(target, zero.max(pred)), slope)
+        let (numerator, linear) = alike(pred, target, e);
+        (ln_1p_unit(e) + linear, div_one_plus(numerator, e))
     }
 
     #[inline]
@@ -86,23 +91,15 @@ impl<F: Float> BceWithLogits<F> {
     fn alike<V: Lanes<Elem = F>>(self) -> bool {
         V::FUSED && self.pos_weight == F::ONE
     }
+}
 
-    #[inline(always)]
-    fn by_parts<V: Lanes<Elem = F>>(self, pred: V, target: V) -> (V, V) {
-        let (zero, one) = (pred.splat(F::ZERO), pred.splat(F::ONE));
-        let (negative, minus_distance) = (pred.lt(zero), pred.bits_or(-zero));
-        let e = exp_nonpositive(minus_distance);
-        // What weighs ln(1 + e^x), and minus what weighs ln(1 + e^-x).
-        let (other, minus_positive) = (one - target, target * target.splat(-self.pos_weight));
-        // sigmoid is 1 / (1 + e) above 0 and e / (1 + e) below, and 1 - sigmoid the other one. What speaks against the sign
-        // of the logit has that sign here.
-        let against = negative.select(minus_positive, other);
-        let along = negative.select(other, minus_positive);
-        let slope = div_one_plus(along.mul_add(e, against), e);
-        // 0 times an infinite logit is NaN, which `max` turns to the 0 that it stands for.
-        let linear = (against * pred).max(zero);
-        ((other - minus_positive).mul_add(ln_1p_unit(e), linear), slope)
-    }
+/// Where both labels weigh the same: 1 + e times the slope, and the loss of a finite logit less ln(1 + e).
+#[inline(always)]
+fn alike<V: Lanes>(pred: V, target: V, e: V) -> (V, V) {
+    let (zero, one) = (pred.splat(V::Elem::ZERO), pred.splat(V::Elem::ONE));
+    // 1 + e times the sigmoid.
+    let sigmoid = pred.lt(zero).select(e, one);
+    (e.neg_mul_add(target, sigmoid - target), pred.neg_mul_add(target, zero.max(pred)))
 }
 
 const POS_WEIGHT: Parameter =
