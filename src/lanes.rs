@@ -159,6 +159,7 @@ pub trait Lanes:
         let shift = Self::Elem::SIGNIFICAND - 1;
         self.bits_add(self.splat_bits(1 << shift)).ge(self.splat_bits(2 << shift))
     }
+
     /// The same and zeros of either sign. Those of the largest exponent may be in it.
     #[doc(hidden)]
     #[inline(always)]
